@@ -1,0 +1,39 @@
+//! Every size and time that the executor enforces, with its reason.
+//!
+//! A limit that an operator may change is the default of a setting in [`crate::executor::Settings`]; the others are the
+//! protocol's or follow from it.
+
+/// A request's head: the request line and all header fields. Eight times what OpenWhisk's invoker sends.
+pub const HEAD_MAX_BYTES: usize = 8 * 1024;
+
+/// An `/init` body. OpenWhisk limits an action's code to 48 MiB *as base64*; with JSON and environment around it, a runtime
+/// must accept at least 64 MiB.
+pub const INIT_BODY_MAX_BYTES: usize = 64 * 1024 * 1024;
+
+/// A `/run` body. `whisk.activation.payload.max` is 1 MiB for `value`; the other fields (names, ids, an API key) are small,
+/// but a sequence hands on a result of 1 MiB with them.
+pub const RUN_BODY_MAX_BYTES: usize = RESULT_MAX_BYTES + 64 * 1024;
+
+/// A result. `whisk.activation.payload.max`: the invoker cuts off what is longer.
+pub const RESULT_MAX_BYTES: usize = 1024 * 1024;
+
+/// An artifact after inflation: a compressed zip entry that claims more is refused before anything is reserved for it.
+pub const ARTIFACT_MAX_BYTES: usize = 64 * 1024 * 1024;
+
+/// What one run may write to its log (stdout and stderr together). OpenWhisk's default log limit.
+pub const LOG_MAX_BYTES: usize = 10 * 1024 * 1024;
+
+/// A container's id: OpenWhisk and WOW use UUIDs (36 characters).
+pub const CONTAINER_ID_MAX_BYTES: usize = 64;
+
+/// JSON nested deeper than this is refused: a bound for the checker's own memory (one bit a level).
+pub const JSON_MAX_DEPTH: usize = 256;
+
+/// Linear memory of one instance. OpenWhisk's default memory limit of an action.
+pub const GUEST_MEMORY_MAX_BYTES: usize = 256 * 1024 * 1024;
+
+/// The interpreter's operand stack and the room for frames, per instance in use.
+pub const GUEST_STACK_BYTES: usize = 64 * 1024;
+
+const _: () = assert!(RUN_BODY_MAX_BYTES > RESULT_MAX_BYTES, "a result must fit as the next action's input");
+const _: () = assert!(INIT_BODY_MAX_BYTES >= 64 * 1024 * 1024, "the contract asks for 64 MiB");

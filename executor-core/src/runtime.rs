@@ -1,0 +1,181 @@
+//! What runs actions: the border between the protocol and an engine.
+//!
+//! The executor knows an engine only by these traits. The tests' fake runtime and WAMR (feature `wamr`) implement them.
+
+use core::fmt;
+use core::ops::Range;
+
+use action_bundle::Artifact;
+
+use crate::json::Object;
+
+/// Loads actions and runs them. Shared by all threads that serve requests.
+pub trait Runtime {
+    /// One owned, contiguous, writable stretch of memory: the body of an `/init`, or an inflated artifact.
+    type Buffer: AsRef<[u8]> + AsMut<[u8]>;
+    /// A loaded action: a counted handle, cheap to clone; the last one unloads.
+    type Action: Clone;
+    /// One run that has ended. It owns the instance, so that the answer can leave straight from guest memory.
+    type Finished: Finished;
+
+    /// Reserve `len` bytes.
+    ///
+    /// # Errors
+    /// [`OutOfMemory`] if there is no room: the client gets an error, nothing else changes.
+    fn buffer(&self, len: usize) -> Result<Self::Buffer, OutOfMemory>;
+
+    /// Load the artifact of an `/init`. Nothing of the guest runs yet.
+    ///
+    /// # Errors
+    /// [`LoadError`] says what the action's developer has to mend.
+    fn load(&self, init: Init<Self::Buffer>) -> Result<Self::Action, LoadError>;
+
+    /// Run the action once, on an instance whose state is that of a fresh one.
+    fn run(&self, action: &Self::Action, run: &Run<'_>) -> Self::Finished;
+
+    /// Make the next instance ready. Called when no client waits: after the reply of an `/init` has left. (After a run, it
+    /// is the drop of [`Runtime::Finished`] that puts the instance back.)
+    fn prepare(&self, action: &Self::Action);
+}
+
+/// The outcome of one run, alive until the reply has left.
+pub trait Finished {
+    /// The bytes that the guest gave as its result, in guest memory, not yet checked to be JSON; or why there are none.
+    ///
+    /// # Errors
+    /// [`RunError`]: the run ended without a result.
+    fn answer(&self) -> Result<&[u8], RunError>;
+
+    /// What the guest wrote to its standard output and standard error.
+    fn logs(&self) -> Logs<'_>;
+}
+
+/// What a guest wrote during one activation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Logs<'a> {
+    /// Standard output (for a WASI command without its last line, which is the result).
+    pub stdout: &'a [u8],
+    /// Standard error.
+    pub stderr: &'a [u8],
+}
+
+/// An `/init`, decoded: who needs which bytes, and where they are.
+#[derive(Debug)]
+pub struct Init<B> {
+    /// The request's body: JSON, with the base64 of `code` decoded in place.
+    pub body: B,
+    /// The artifact, if it was compressed.
+    pub inflated: Option<B>,
+    /// The artifact: a range of `inflated` if there is one, else of `body`.
+    pub artifact: Artifact,
+    /// The value of `main`: a JSON string's content (without its quotes) in `body`. `None` if absent or empty.
+    pub main: Option<Range<usize>>,
+    /// The value of `env`: a JSON object's text in `body`. `None` if absent or `null`.
+    pub env: Option<Range<usize>>,
+}
+
+/// A `/run`, decoded.
+#[derive(Clone, Copy, Debug)]
+pub struct Run<'a> {
+    /// The value of `value`, as the bytes that came: a JSON object or array.
+    pub value: &'a [u8],
+    /// The body's members: those that are strings, except `value`, are the activation's `__OW_*` variables.
+    pub fields: Object<'a>,
+    /// When the run must have ended, in milliseconds since the Unix epoch.
+    pub deadline_epoch_ms: Option<u64>,
+}
+
+/// No memory for what was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OutOfMemory;
+
+/// Why an artifact was not loaded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LoadError {
+    /// The engine refused the module; its own words.
+    Module(heapless::String<128>),
+    /// The module's exports fit none of the guest ABIs.
+    UnknownAbi,
+    /// `main` names an export that is not there, or is not a function of the type that the ABI wants.
+    MissingMain,
+    /// `main` cannot be decoded (longer than 128 bytes).
+    MainTooLong,
+    /// No memory for the module.
+    OutOfMemory,
+}
+
+/// Why a run has no result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RunError {
+    /// The guest trapped.
+    Trap(Trap),
+    /// The guest ended its process with this code, without or with output.
+    Exit(u32),
+    /// No instance could be made: the guest's start function failed, or a segment does not fit.
+    Instantiate,
+    /// No memory for an instance, or for the input.
+    OutOfMemory,
+    /// The guest's answer does not lie in its memory, or what it returned is not of its ABI's form.
+    BadAnswer,
+    /// The guest gave no answer.
+    NoAnswer,
+    /// The answer is longer than [`crate::limits::RESULT_MAX_BYTES`].
+    AnswerTooLong,
+    /// The input does not fit the ABI (the 131,071 bytes of a WASI command's argument do not count: it also has stdin).
+    InputTooLong,
+    /// The run did not end before its deadline.
+    Deadline,
+}
+
+/// The traps of the WebAssembly specification, and the one that every engine adds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trap {
+    /// `unreachable` was executed: in most languages, a panic or an abort.
+    Unreachable,
+    /// A memory access out of bounds.
+    OutOfBoundsMemory,
+    /// A table access out of bounds.
+    OutOfBoundsTable,
+    /// An indirect call to a null element.
+    UninitializedElement,
+    /// An indirect call to a function of another type.
+    IndirectCallTypeMismatch,
+    /// Integer division by zero.
+    IntegerDivideByZero,
+    /// Integer overflow, or a conversion that does not fit.
+    IntegerOverflow,
+    /// Conversion of a NaN to an integer.
+    InvalidConversion,
+    /// The call stack is exhausted.
+    StackOverflow,
+    /// A call of an import that the executor does not supply.
+    UnknownImport,
+    /// Anything else.
+    Other,
+}
+
+impl fmt::Display for Trap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Trap::Unreachable => "unreachable executed",
+            Trap::OutOfBoundsMemory => "out of bounds memory access",
+            Trap::OutOfBoundsTable => "out of bounds table access",
+            Trap::UninitializedElement => "uninitialized element",
+            Trap::IndirectCallTypeMismatch => "indirect call type mismatch",
+            Trap::IntegerDivideByZero => "integer divide by zero",
+            Trap::IntegerOverflow => "integer overflow",
+            Trap::InvalidConversion => "invalid conversion to integer",
+            Trap::StackOverflow => "call stack exhausted",
+            Trap::UnknownImport => "call of an import that this executor does not supply",
+            Trap::Other => "trap",
+        })
+    }
+}
+
+impl fmt::Display for OutOfMemory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("out of memory")
+    }
+}
+
+impl core::error::Error for OutOfMemory {}
