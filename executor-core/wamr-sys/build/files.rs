@@ -1,0 +1,157 @@
+//! Which of WAMR's files make the runtime, and with which settings: the choice, as data.
+
+use std::env;
+
+/// What the runtime is built for.
+pub struct Target {
+    pub os: String,
+    arch: String,
+    abi: String,
+    fast_interpreter: bool,
+    thread_manager: bool,
+}
+
+impl Target {
+    pub fn from_env() -> Self {
+        let cargo = |name: &str| env::var(format!("CARGO_{name}")).unwrap_or_default();
+        let target = Target {
+            os: cargo("CFG_TARGET_OS"),
+            arch: cargo("CFG_TARGET_ARCH"),
+            abi: cargo("CFG_TARGET_ABI"),
+            fast_interpreter: env::var_os("CARGO_FEATURE_FAST_INTERPRETER").is_some(),
+            thread_manager: env::var_os("CARGO_FEATURE_THREAD_MANAGER").is_some(),
+        };
+        assert!(
+            target.os == "linux",
+            "wamr-sys has a platform layer for Linux only; there is none for `{}` yet",
+            target.os
+        );
+        target
+    }
+
+    /// WAMR's name of the processor, the file that calls native functions on it, and the file that relocates AOT code.
+    fn processor(&self) -> (&'static str, &'static str, &'static str) {
+        match (self.arch.as_str(), self.abi.as_str()) {
+            ("x86_64", _) => ("BUILD_TARGET_X86_64", "invokeNative_em64.s", "aot_reloc_x86_64.c"),
+            ("aarch64", _) => ("BUILD_TARGET_AARCH64", "invokeNative_aarch64.s", "aot_reloc_aarch64.c"),
+            ("arm", "eabihf") => ("BUILD_TARGET_ARM_VFP", "invokeNative_arm_vfp.s", "aot_reloc_arm.c"),
+            ("arm", _) => ("BUILD_TARGET_ARM", "invokeNative_arm.s", "aot_reloc_arm.c"),
+            (other, _) => panic!("wamr-sys does not know the architecture `{other}`"),
+        }
+    }
+}
+
+/// `config.h` says what each of them does. What is not named here is off.
+pub fn defines(target: &Target) -> Vec<(String, String)> {
+    let on = |condition: bool| if condition { "1" } else { "0" };
+    let mut defines = vec![
+        // Engines: the interpreter runs everywhere, AOT where an artifact fits.
+        ("WASM_ENABLE_INTERP", "1"),
+        ("WASM_ENABLE_FAST_INTERP", on(target.fast_interpreter)),
+        ("WASM_ENABLE_AOT", "1"),
+        // What compilers emit by default today; AOT code and interpreter agree, so that a bundle may fall back.
+        ("WASM_ENABLE_BULK_MEMORY", "1"),
+        ("WASM_ENABLE_BULK_MEMORY_OPT", "1"),
+        ("WASM_ENABLE_REF_TYPES", "1"),
+        ("WASM_ENABLE_CALL_INDIRECT_OVERLONG", "1"),
+        ("WASM_ENABLE_EXTENDED_CONST_EXPR", "1"),
+        ("WASM_ENABLE_SIMD", "0"),
+        // Bounds are checked in code: no 8 GB of address space per instance, no signal handlers, the same on every board.
+        ("WASM_DISABLE_HW_BOUND_CHECK", "1"),
+        ("WASM_DISABLE_STACK_HW_BOUND_CHECK", "1"),
+        ("WASM_DISABLE_WRITE_GS_BASE", "1"),
+        ("WASM_ENABLE_THREAD_MGR", on(target.thread_manager)),
+        // The stack that a host call may still use when a guest has used up its share.
+        ("WASM_STACK_GUARD_SIZE", "32768"),
+        // WASI and every other import are supplied from Rust.
+        ("WASM_ENABLE_LIBC_WASI", "0"),
+        ("WASM_ENABLE_LIBC_BUILTIN", "0"),
+        ("WASM_ENABLE_MODULE_INST_CONTEXT", "0"),
+        ("BH_MALLOC", "wasm_runtime_malloc"),
+        ("BH_FREE", "wasm_runtime_free"),
+        ("BH_PLATFORM_LINUX", "1"),
+        ("WASM_HAVE_MREMAP", "1"),
+        ("_GNU_SOURCE", "1"),
+    ];
+    let (processor, ..) = target.processor();
+    defines.push((processor, "1"));
+    defines.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+/// Below WAMR's `core`.
+pub fn includes(_: &Target) -> Vec<&'static str> {
+    vec![
+        ".",
+        "iwasm/include",
+        "iwasm/common",
+        "iwasm/interpreter",
+        "iwasm/aot",
+        "iwasm/libraries/thread-mgr",
+        "shared/include",
+        "shared/utils",
+        "shared/mem-alloc",
+        "shared/platform/include",
+        "shared/platform/linux",
+        "shared/platform/common/libc-util",
+    ]
+}
+
+/// Below WAMR's `core`.
+pub fn sources(target: &Target) -> Vec<String> {
+    let (_, invoke_native, relocation) = target.processor();
+    let interpreter = if target.fast_interpreter { "wasm_interp_fast" } else { "wasm_interp_classic" };
+    let mut groups: Vec<(&str, Vec<&str>)> = vec![
+        (
+            "iwasm/common",
+            vec![
+                "wasm_blocking_op.c",
+                "wasm_exec_env.c",
+                "wasm_loader_common.c",
+                "wasm_memory.c",
+                "wasm_native.c",
+                "wasm_runtime_common.c",
+                "wasm_shared_memory.c",
+            ],
+        ),
+        ("iwasm/common/arch", vec![invoke_native]),
+        ("iwasm/interpreter", vec!["wasm_loader.c", "wasm_runtime.c"]),
+        ("iwasm/aot", vec!["aot_intrinsic.c", "aot_loader.c", "aot_runtime.c"]),
+        ("iwasm/aot/arch", vec![relocation]),
+        ("shared/mem-alloc", vec!["mem_alloc.c"]),
+        ("shared/mem-alloc/ems", vec!["ems_alloc.c", "ems_hmu.c", "ems_kfc.c", "ems_gc.c"]),
+        (
+            "shared/utils",
+            vec![
+                "bh_assert.c",
+                "bh_bitmap.c",
+                "bh_common.c",
+                "bh_hashmap.c",
+                "bh_leb128.c",
+                "bh_list.c",
+                "bh_log.c",
+                "bh_queue.c",
+                "bh_vector.c",
+                "runtime_timer.c",
+            ],
+        ),
+        ("shared/platform/linux", vec!["platform_init.c"]),
+        (
+            "shared/platform/common/posix",
+            vec![
+                "posix_blocking_op.c",
+                "posix_malloc.c",
+                "posix_memmap.c",
+                "posix_sleep.c",
+                "posix_thread.c",
+                "posix_time.c",
+            ],
+        ),
+    ];
+    if target.thread_manager {
+        groups.push(("iwasm/libraries/thread-mgr", vec!["thread_manager.c"]));
+    }
+    let mut sources: Vec<String> =
+        groups.iter().flat_map(|(folder, names)| names.iter().map(move |name| format!("{folder}/{name}"))).collect();
+    sources.push(format!("iwasm/interpreter/{interpreter}.c"));
+    sources
+}

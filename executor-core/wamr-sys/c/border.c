@@ -1,0 +1,162 @@
+#include "border.h"
+
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+
+/* The one structure that Rust lays out itself. */
+_Static_assert(sizeof(NativeSymbol) == 4 * sizeof(void *), "NativeSymbol: four pointers");
+_Static_assert(offsetof(NativeSymbol, symbol) == 0, "NativeSymbol: symbol first");
+_Static_assert(offsetof(NativeSymbol, func_ptr) == sizeof(void *), "NativeSymbol: func_ptr second");
+_Static_assert(offsetof(NativeSymbol, signature) == 2 * sizeof(void *), "NativeSymbol: signature third");
+_Static_assert(offsetof(NativeSymbol, attachment) == 3 * sizeof(void *), "NativeSymbol: attachment last");
+
+bool
+wamr_sys_init(void)
+{
+    RuntimeInitArgs args;
+
+    memset(&args, 0, sizeof(args));
+    args.mem_alloc_type = Alloc_With_System_Allocator;
+    args.running_mode = Mode_Interp;
+    if (!wasm_runtime_full_init(&args))
+        return false;
+    /* WAMR's log goes to stdout, which belongs to the guests. What matters comes back as an error text. */
+    wasm_runtime_set_log_level(WASM_LOG_LEVEL_FATAL);
+    return true;
+}
+
+uint32_t
+wamr_sys_aot_format_version(void)
+{
+    return AOT_CURRENT_VERSION;
+}
+
+/* Finds this thread's stack, once, so that the first call of a guest does not have to. */
+void
+wamr_sys_thread_prepare(void)
+{
+    (void)os_thread_get_stack_boundary();
+}
+
+/* After loading, nothing points into `bytes` any more (but see wasm_runtime_is_underlying_binary_freeable). */
+wasm_module_t
+wamr_sys_load(uint8_t *bytes, uint32_t size, char *error, uint32_t error_size)
+{
+    LoadArgs args;
+
+    memset(&args, 0, sizeof(args));
+    args.name = "";
+    args.wasm_binary_freeable = true;
+    return wasm_runtime_load_ex(bytes, size, &args, error, error_size);
+}
+
+wasm_module_inst_t
+wamr_sys_instantiate(wasm_module_t module, uint32_t stack_bytes, uint32_t max_memory_pages, char *error,
+                     uint32_t error_size)
+{
+    InstantiationArgs args;
+
+    memset(&args, 0, sizeof(args));
+    args.default_stack_size = stack_bytes;
+    args.max_memory_pages = max_memory_pages;
+    return wasm_runtime_instantiate_ex(module, &args, error, error_size);
+}
+
+static char
+value_letter(wasm_valkind_t kind)
+{
+    switch (kind) {
+        case WASM_I32:
+            return 'i';
+        case WASM_I64:
+            return 'I';
+        case WASM_F32:
+            return 'f';
+        case WASM_F64:
+            return 'F';
+        default:
+            return '?';
+    }
+}
+
+/* Writes a function's type as "(params)results", cut off at `size`. */
+static void
+describe(wasm_func_type_t type, char *text, uint32_t size)
+{
+    uint32_t params = wasm_func_type_get_param_count(type);
+    uint32_t results = wasm_func_type_get_result_count(type);
+    uint32_t length = 0, i;
+
+#define PUT(letter)                \
+    do {                           \
+        if (length + 1 < size)     \
+            text[length++] = (letter); \
+    } while (0)
+    PUT('(');
+    for (i = 0; i < params; i++)
+        PUT(value_letter(wasm_func_type_get_param_valkind(type, i)));
+    PUT(')');
+    for (i = 0; i < results; i++)
+        PUT(value_letter(wasm_func_type_get_result_valkind(type, i)));
+#undef PUT
+    text[length] = '\0';
+}
+
+/* One export: its name, and a function's type in `text` ("" for anything but a function). */
+const char *
+wamr_sys_export(wasm_module_t module, int32_t index, int32_t *kind, char *text, uint32_t size)
+{
+    wasm_export_t item;
+
+    memset(&item, 0, sizeof(item));
+    wasm_runtime_get_export_type(module, index, &item);
+    *kind = (int32_t)item.kind;
+    text[0] = '\0';
+    if (item.name && item.kind == WASM_IMPORT_EXPORT_KIND_FUNC)
+        describe(item.u.func_type, text, size);
+    return item.name;
+}
+
+/* One import: its name, its module's, and whether something stands behind it. */
+const char *
+wamr_sys_import(wasm_module_t module, int32_t index, const char **module_name, int32_t *kind, bool *linked)
+{
+    wasm_import_t item;
+
+    memset(&item, 0, sizeof(item));
+    wasm_runtime_get_import_type(module, index, &item);
+    *module_name = item.module_name;
+    *kind = (int32_t)item.kind;
+    *linked = item.linked;
+    return item.name;
+}
+
+/* An execution environment is a stack and a few registers. One serves any instance of its kind, one after the other:
+ * this does for `instance` what wasm_exec_env_create does. */
+void
+wamr_sys_exec_env_bind(wasm_exec_env_t env, wasm_module_inst_t instance, void *user_data)
+{
+    WASMModuleInstanceCommon *common = (WASMModuleInstanceCommon *)instance;
+
+    env->module_inst = common;
+    env->cur_frame = NULL;
+    env->wasm_stack.top = env->wasm_stack.bottom;
+    env->user_data = user_data;
+    env->attachment = NULL;
+    if (common->module_type == Wasm_Module_AoT) {
+        AOTModule *module = (AOTModule *)((AOTModuleInstance *)instance)->module;
+
+        env->native_symbol = module->native_symbol_list;
+        env->aux_stack_bottom = (uintptr_t)module->aux_stack_bottom;
+        env->aux_stack_boundary = (uintptr_t)module->aux_stack_bottom - module->aux_stack_size;
+    }
+    else {
+        WASMModule *module = ((WASMModuleInstance *)instance)->module;
+
+        env->native_symbol = NULL;
+        env->aux_stack_bottom = (uintptr_t)module->aux_stack_bottom;
+        env->aux_stack_boundary = (uintptr_t)module->aux_stack_bottom - module->aux_stack_size;
+    }
+}

@@ -1,0 +1,17 @@
+/* What the executor needs of WAMR, in scalars and pointers only: no layout of WAMR's is known to Rust but one that
+ * border.c asserts. Sources: wasm_export.h; where it offers no way, the headers of WAMR's own modules. */
+#ifndef WAMR_SYS_BORDER_H
+#define WAMR_SYS_BORDER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "wasm_exec_env.h"
+#include "wasm_export.h"
+#include "wasm_memory.h"
+#include "wasm_runtime.h"
+#include "wasm_runtime_common.h"
+
+#include "aot_runtime.h"
+
+#endif
