@@ -1,0 +1,170 @@
+//! What a guest writes to its standard output and standard error, kept in memory.
+//!
+//! Of a WASI command's standard output the last line that is not blank is the result, the lines before it are its log. So a
+//! line is a candidate for the result until another one follows; then it becomes log. The log is cut at its limit (both
+//! streams together), as OpenWhisk does, and the guest is not told; the candidate is kept up to *its* limit however much log
+//! came before it.
+//!
+//! **Invariants.** At most `log_bytes + result_bytes + 1` bytes are kept. A last line longer than `result_bytes` shows as one
+//! that is longer, never as a shorter one. The kept log is a prefix of what was written.
+
+use alloc::vec::Vec;
+
+use crate::errno::Errno;
+
+/// How much is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OutputLimits {
+    /// Bytes of log, both streams together.
+    pub log_bytes: usize,
+    /// Bytes of the last line of the standard output.
+    pub result_bytes: usize,
+}
+
+/// The captured streams of one run. The buffers can be used again for the next: [`Output::clear`].
+#[derive(Debug)]
+pub struct Output {
+    limits: OutputLimits,
+    /// `log_len` bytes of log, then the candidate, then blank bytes.
+    stdout: Vec<u8>,
+    log_len: usize,
+    /// The candidate's line has ended: the next byte that is not blank begins another.
+    line_ended: bool,
+    /// Bytes of the candidate were dropped: it is longer than its limit.
+    line_cut: bool,
+    stderr: Vec<u8>,
+    truncated: bool,
+}
+
+impl Output {
+    /// Nothing written yet. Allocates nothing.
+    #[must_use]
+    pub const fn new(limits: OutputLimits) -> Self {
+        Self {
+            limits,
+            stdout: Vec::new(),
+            log_len: 0,
+            line_ended: true,
+            line_cut: false,
+            stderr: Vec::new(),
+            truncated: false,
+        }
+    }
+
+    /// Forget everything; the buffers stay, except those that one big run left behind.
+    pub fn clear(&mut self) {
+        for buffer in [&mut self.stdout, &mut self.stderr] {
+            buffer.clear();
+            buffer.shrink_to(KEPT_CAPACITY);
+        }
+        self.log_len = 0;
+        self.line_ended = true;
+        self.line_cut = false;
+        self.truncated = false;
+    }
+
+    /// The last line of the standard output that is not blank, without white space around it; empty if there is none.
+    /// Longer than its limit if it was; then its end is missing.
+    #[must_use]
+    pub fn last_line(&self) -> &[u8] {
+        let line = self.stdout.get(self.log_len..).unwrap_or_default();
+        if self.line_cut { line } else { line.trim_ascii() }
+    }
+
+    /// The standard output without its last line.
+    #[must_use]
+    pub fn log(&self) -> &[u8] {
+        self.stdout.get(..self.log_len).unwrap_or_default()
+    }
+
+    /// The whole standard output, as far as it was kept.
+    #[must_use]
+    pub fn stdout(&self) -> &[u8] {
+        &self.stdout
+    }
+
+    /// The standard error, as far as it was kept.
+    #[must_use]
+    pub fn stderr(&self) -> &[u8] {
+        &self.stderr
+    }
+
+    /// Whether some of the log was dropped.
+    #[must_use]
+    pub fn is_truncated(&self) -> bool {
+        self.truncated
+    }
+
+    /// What the log may still take.
+    fn log_room(&self) -> usize {
+        self.limits
+            .log_bytes
+            .saturating_sub(self.log_len)
+            .saturating_sub(self.stderr.len())
+    }
+
+    /// Take bytes of the standard error.
+    pub(crate) fn write_stderr(&mut self, bytes: &[u8]) -> Result<(), Errno> {
+        let room = self.log_room();
+        let kept = if self.truncated {
+            &[]
+        } else {
+            bytes.get(..room).unwrap_or(bytes)
+        };
+        append(&mut self.stderr, kept)?;
+        self.truncated |= kept.len() < bytes.len();
+        Ok(())
+    }
+
+    /// Take bytes of the standard output.
+    pub(crate) fn write_stdout(&mut self, bytes: &[u8]) -> Result<(), Errno> {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let line_len = memchr::memchr(b'\n', rest).map_or(rest.len(), |end| end.saturating_add(1));
+            let (piece, after) = rest.split_at_checked(line_len).unwrap_or((rest, &[]));
+            self.write_piece(piece)?;
+            rest = after;
+        }
+        Ok(())
+    }
+
+    /// Take bytes of which only the last may be a line's end.
+    fn write_piece(&mut self, piece: &[u8]) -> Result<(), Errno> {
+        let blank = piece.trim_ascii().is_empty();
+        if self.line_ended && !blank {
+            self.retire_line()?;
+        }
+        // A candidate may use what is left of the log, so that a long line of a log is not cut before its time.
+        let cap = self.limits.result_bytes.saturating_add(1).max(self.log_room());
+        let candidate_len = self.stdout.len().saturating_sub(self.log_len);
+        let kept = piece.get(..cap.saturating_sub(candidate_len)).unwrap_or(piece);
+        append(&mut self.stdout, kept)?;
+        if kept.len() < piece.len() && !self.line_ended {
+            // White space at a line's end does not count for its length.
+            self.line_cut |= !piece.get(kept.len()..).unwrap_or_default().trim_ascii().is_empty();
+        }
+        if piece.ends_with(b"\n") {
+            self.line_ended = true;
+        }
+        Ok(())
+    }
+
+    /// Another line begins: what stands there becomes log, but for white space with which the new line began.
+    fn retire_line(&mut self) -> Result<(), Errno> {
+        let candidate = self.stdout.get(self.log_len..).unwrap_or_default();
+        let ended_len = memchr::memrchr(b'\n', candidate).map_or(0, |end| end.saturating_add(1));
+        self.line_ended = false;
+        let _ = ended_len;
+        Ok(())
+    }
+}
+
+/// A buffer with more than this is given back between runs.
+const KEPT_CAPACITY: usize = 64 * 1024;
+
+/// Append, and tell the guest if there is no memory: on a small machine that must not end the executor.
+fn append(buffer: &mut Vec<u8>, bytes: &[u8]) -> Result<(), Errno> {
+    buffer.try_reserve(bytes.len()).map_err(|_| Errno::Nomem)?;
+    buffer.extend_from_slice(bytes);
+    Ok(())
+}
