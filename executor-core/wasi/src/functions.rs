@@ -146,12 +146,13 @@ macro_rules! functions {
                 arguments: &[u64],
             ) -> Result<(), Failure> {
                 match function {
-                    $(Function::$variant => {
-                        let [$($parameter,)* ..] = *arguments else {
-                            return Err(Errno::Inval.into());
-                        };
-                        let _ = (&memory, $(<$type>::from_slot($parameter)),*);
-                        Err(Errno::Nosys.into())
+                    $(Function::$variant => match *arguments {
+                        [$($parameter,)* ..] => {
+                            self.$name(memory, $(<$type>::from_slot($parameter)),*)?;
+                            Ok(())
+                        }
+                        #[allow(unreachable_patterns, reason = "sched_yield has no parameters")]
+                        _ => Err(Errno::Inval.into()),
                     })*
                 }
             }

@@ -214,13 +214,11 @@ pub struct Open {
     pub read: bool,
     /// To write to the file.
     pub write: bool,
-    /// Every write goes to the end.
-    pub append: bool,
-    /// Create the file if it is not there.
+    /// Create the file if it is not there (also without `write`).
     pub create: bool,
     /// With `create`: fail if it is there.
     pub exclusive: bool,
-    /// Empty the file.
+    /// Empty the file (also without `write`).
     pub truncate: bool,
     /// Fail if it is not a directory.
     pub directory: bool,
@@ -257,7 +255,7 @@ pub enum Kind {
     Unknown = 0,
     /// A block device.
     BlockDevice = 1,
-    /// A character device: standard input and output.
+    /// A character device.
     CharacterDevice = 2,
     /// A directory.
     Directory = 3,

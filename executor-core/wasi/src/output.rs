@@ -5,8 +5,9 @@
 //! streams together), as OpenWhisk does, and the guest is not told; the candidate is kept up to *its* limit however much log
 //! came before it.
 //!
-//! **Invariants.** At most `log_bytes + result_bytes + 1` bytes are kept. A last line longer than `result_bytes` shows as one
-//! that is longer, never as a shorter one. The kept log is a prefix of what was written.
+//! **Invariants.** At most `log_bytes + result_bytes + 2` bytes are kept. A last line longer than `result_bytes` shows as one
+//! that is longer, never as a shorter one. The kept log is a prefix of what was written, but for the line end that
+//! closes a cut line.
 
 use alloc::vec::Vec;
 
@@ -67,8 +68,11 @@ impl Output {
     /// Longer than its limit if it was; then its end is missing.
     #[must_use]
     pub fn last_line(&self) -> &[u8] {
-        let line = self.stdout.get(self.log_len..).unwrap_or_default();
-        if self.line_cut { line } else { line.trim_ascii() }
+        if self.line_cut {
+            self.candidate()
+        } else {
+            self.candidate().trim_ascii()
+        }
     }
 
     /// The standard output without its last line.
@@ -97,20 +101,33 @@ impl Output {
 
     /// What the log may still take.
     fn log_room(&self) -> usize {
+        if self.truncated {
+            return 0;
+        }
+        let used = self.log_len.saturating_add(self.stderr.len());
+        self.limits.log_bytes.saturating_sub(used)
+    }
+
+    /// What the candidate may take: a line of log may be longer than a result may be, as long as the log has room.
+    fn candidate_cap(&self) -> usize {
         self.limits
-            .log_bytes
-            .saturating_sub(self.log_len)
-            .saturating_sub(self.stderr.len())
+            .result_bytes
+            .saturating_add(1)
+            .saturating_add(self.log_room())
+    }
+
+    fn candidate(&self) -> &[u8] {
+        self.stdout.get(self.log_len..).unwrap_or_default()
     }
 
     /// Take bytes of the standard error.
     pub(crate) fn write_stderr(&mut self, bytes: &[u8]) -> Result<(), Errno> {
-        let room = self.log_room();
-        let kept = if self.truncated {
-            &[]
-        } else {
-            bytes.get(..room).unwrap_or(bytes)
-        };
+        let borrowed = self
+            .candidate()
+            .len()
+            .saturating_sub(self.limits.result_bytes.saturating_add(1));
+        let room = self.log_room().saturating_sub(borrowed);
+        let kept = bytes.get(..room).unwrap_or(bytes);
         append(&mut self.stderr, kept)?;
         self.truncated |= kept.len() < bytes.len();
         Ok(())
@@ -130,33 +147,51 @@ impl Output {
 
     /// Take bytes of which only the last may be a line's end.
     fn write_piece(&mut self, piece: &[u8]) -> Result<(), Errno> {
-        let blank = piece.trim_ascii().is_empty();
+        let blank = is_blank(piece);
         if self.line_ended && !blank {
-            self.retire_line()?;
+            self.retire_line();
+            self.line_ended = false;
         }
-        // A candidate may use what is left of the log, so that a long line of a log is not cut before its time.
-        let cap = self.limits.result_bytes.saturating_add(1).max(self.log_room());
-        let candidate_len = self.stdout.len().saturating_sub(self.log_len);
-        let kept = piece.get(..cap.saturating_sub(candidate_len)).unwrap_or(piece);
+        let room = self.candidate_cap().saturating_sub(self.candidate().len());
+        let kept = piece.get(..room).unwrap_or(piece);
         append(&mut self.stdout, kept)?;
-        if kept.len() < piece.len() && !self.line_ended {
+        let dropped = piece.get(kept.len()..).unwrap_or_default();
+        if !self.line_ended {
             // White space at a line's end does not count for its length.
-            self.line_cut |= !piece.get(kept.len()..).unwrap_or_default().trim_ascii().is_empty();
-        }
-        if piece.ends_with(b"\n") {
-            self.line_ended = true;
+            self.line_cut |= !is_blank(dropped);
+            if piece.ends_with(b"\n") {
+                self.line_ended = true;
+                if !dropped.is_empty() {
+                    append(&mut self.stdout, b"\n")?;
+                }
+            }
         }
         Ok(())
     }
 
-    /// Another line begins: what stands there becomes log, but for white space with which the new line began.
-    fn retire_line(&mut self) -> Result<(), Errno> {
-        let candidate = self.stdout.get(self.log_len..).unwrap_or_default();
-        let ended_len = memchr::memrchr(b'\n', candidate).map_or(0, |end| end.saturating_add(1));
-        self.line_ended = false;
-        let _ = ended_len;
-        Ok(())
+    /// Another line begins: what stands there becomes log, but for white space with which the new line has begun.
+    fn retire_line(&mut self) {
+        let line_len = memchr::memrchr(b'\n', self.candidate()).map_or(0, |end| end.saturating_add(1));
+        let kept_len = line_len.min(self.log_room());
+        if self.line_cut || kept_len < line_len {
+            self.truncated = true;
+        }
+        let kept_end = self.log_len.saturating_add(kept_len);
+        if kept_len < line_len {
+            self.stdout.drain(kept_end..self.log_len.saturating_add(line_len));
+            // The log stays one of whole lines, so that the result after it begins a line of its own.
+            if let Some(last) = self.stdout.get_mut(self.log_len..kept_end).and_then(<[u8]>::last_mut) {
+                *last = b'\n';
+            }
+        }
+        self.log_len = kept_end;
+        self.line_cut = false;
     }
+}
+
+/// Whether a last line of only these bytes is none.
+fn is_blank(bytes: &[u8]) -> bool {
+    bytes.trim_ascii_start().is_empty()
 }
 
 /// A buffer with more than this is given back between runs.
