@@ -11,24 +11,36 @@
 //! checked against the bytes before the artifact is handed out.
 //!
 //! The format of action bundles is specified in `FORMAT.md` beside this crate's manifest.
-#![no_std]
+#![cfg_attr(not(test), no_std)]
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test that fails may panic"))]
 #![warn(missing_docs)]
 
 use core::ops::Range;
 
 mod base64;
+mod bundle;
 mod error;
 mod inflate;
 mod key;
 mod locate;
+pub mod manifest;
 mod policy;
+mod signature;
+mod zip;
 
 pub use base64::decode_base64;
+pub use bundle::Bundle;
 pub use error::CodeError;
 pub use inflate::inflate;
-pub use key::{KeyError, PublicKey, Verified, VerifiedSignatures};
+pub use key::{KeyError, PUBLIC_KEY_BYTES, PublicKey};
 pub use locate::{Deflated, Located, locate};
+pub use manifest::Manifest;
 pub use policy::{Bounds, NodeTarget, Policy, WamrVersion};
+pub use signature::{
+    RecentlyVerified, SIGNATURE_ENTRY_BYTES, SignatureStatus, Verified, VerifiedSignatures, signature_entry,
+    signed_message,
+};
+pub use zip::ENTRIES_MAX;
 
 /// A module in the form in which the engine takes it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,5 +1,9 @@
 //! What may run on this node.
 
+use core::fmt;
+
+use serde::{Deserialize, Serialize};
+
 use crate::{PublicKey, VerifiedSignatures};
 
 /// What the operator allows, and what the node can run.
@@ -33,7 +37,7 @@ pub struct NodeTarget<'a> {
 }
 
 /// How memory accesses are kept in bounds. Both sides must agree: code compiled for another way escapes the sandbox.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Bounds {
     /// Every access is checked by instructions of the guest's code.
     Software,
@@ -42,7 +46,7 @@ pub enum Bounds {
 }
 
 /// A release of WAMR.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WamrVersion {
     /// The first number.
     pub major: u16,
@@ -50,4 +54,19 @@ pub struct WamrVersion {
     pub minor: u16,
     /// The third number.
     pub patch: u16,
+}
+
+impl fmt::Display for WamrVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}.{}", self.major, self.minor, self.patch)
+    }
+}
+
+impl fmt::Display for Bounds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Bounds::Software => "software",
+            Bounds::Hardware => "hardware",
+        })
+    }
 }
