@@ -61,6 +61,14 @@ impl<'a> Directory<'a> {
         if archive.end_offset() != bytes.len() as u64 {
             return Err(CodeError::Zip);
         }
+        // §4.4.19: the numbers of this disk and of the directory's, all ones if zip64 fields hold them.
+        let disks_start = to_usize(archive.eocd_offset())?.checked_add(4).ok_or(CodeError::Zip)?;
+        if !matches!(
+            bytes.get(disks_start..).and_then(|rest| rest.first_chunk()),
+            Some([0, 0, 0, 0] | [0xff, 0xff, 0xff, 0xff])
+        ) {
+            return Err(CodeError::Zip);
+        }
         if archive.entries_hint() > ENTRIES_MAX as u64 {
             return Err(CodeError::ZipEntries);
         }

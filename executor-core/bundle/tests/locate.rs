@@ -247,7 +247,7 @@ fn bare_modules_run_as_what_they_are() {
 #[test]
 fn a_plain_zip_runs_its_one_module() {
     for method in [Stored, Deflated] {
-        let cases: [(&[(&str, &[u8])], Result<Kind, CodeError>); 12] = [
+        let cases: [(&[Entry<'_>], Result<Kind, CodeError>); 12] = [
             (&[("add.wasm", WASM)], Ok(Kind::Wasm)),
             (&[("content", WASM)], Ok(Kind::Wasm)),
             (&[("build/", b""), ("build/add.wasm", WASM)], Ok(Kind::Wasm)),

@@ -1,4 +1,5 @@
 //! Bundles for the tests, written with the `zip` crate.
+#![allow(dead_code, reason = "each test file uses a part")]
 
 use std::io::{Cursor, Write};
 use std::ops::Range;
@@ -23,6 +24,9 @@ pub const WAMR: WamrVersion = WamrVersion {
     minor: 4,
     patch: 5,
 };
+
+/// The name and the content of a zip's entry.
+pub type Entry<'a> = (&'a str, &'a [u8]);
 
 /// The key that the operator of these tests trusts, and one that he does not.
 pub static TRUSTED: LazyLock<SigningKey> = LazyLock::new(|| SigningKey::from_bytes(&[7; 32]));
