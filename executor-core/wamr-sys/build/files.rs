@@ -105,6 +105,8 @@ pub fn sources(target: &Target) -> Vec<String> {
             "iwasm/common",
             vec![
                 "wasm_blocking_op.c",
+                // Never called, but wasm_runtime_common.c names one function of it.
+                "wasm_c_api.c",
                 "wasm_exec_env.c",
                 "wasm_loader_common.c",
                 "wasm_memory.c",

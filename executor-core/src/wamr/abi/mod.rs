@@ -1,0 +1,250 @@
+//! The guest ABIs. `actions/ABI.md` specifies them.
+
+mod lean;
+mod wasi_command;
+mod wow;
+
+use alloc::ffi::CString;
+use alloc::sync::Arc;
+
+use executor_wasi::{Context, Environment, Host, Input, Output, OutputLimits, Stop};
+use lock_api::RawMutex;
+
+use super::action::{Action, Ready};
+use super::environment;
+use super::finished::{Answer, Finished};
+use super::imports::RunImports;
+use super::raw::{Export, Function, Instance, Module};
+use super::{Engine, raw};
+use crate::limits::{LOG_MAX_BYTES, RESULT_MAX_BYTES};
+use crate::runtime::{LoadError, Run, RunError, Trap};
+
+/// How a module wants to be run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Abi {
+    /// Ours: `ow_allocate`, `ow_run`.
+    Lean,
+    /// WOW's: a buffer that the guest owns, and `_start`.
+    Wow,
+    /// A command: arguments, standard input and output.
+    WasiCommand,
+}
+
+/// The functions that an ABI calls, in one instance.
+#[derive(Clone, Copy)]
+pub enum Entries {
+    /// The lean ABI's.
+    Lean { allocate: Function, run: Function },
+    /// WOW's.
+    Wow { allocate: Function, pointer: Function, length: Function, start: Function },
+    /// A command's.
+    WasiCommand { start: Function },
+}
+
+impl Abi {
+    /// The ABI whose exports the module has, and the name of the export that a run calls: `main` if it was given.
+    ///
+    /// # Errors
+    /// [`LoadError::UnknownAbi`], or [`LoadError::MissingMain`].
+    pub fn recognise(module: &Module, main: Option<CString>) -> Result<(Self, CString), LoadError> {
+        let has = |name: &[u8], signature: &str| module.exports().any(|export| is(&export, name, signature));
+        if !module.exports().any(|export| export.is_memory && export.name == c"memory") {
+            return Err(LoadError::UnknownAbi);
+        }
+        let (abi, default_main, signature) = if has(lean::ALLOCATE.to_bytes(), "(i)i") {
+            (Abi::Lean, lean::RUN, "(ii)I")
+        } else if has(wow::ALLOCATE.to_bytes(), "(i)")
+            && has(wow::POINTER.to_bytes(), "()i")
+            && has(wow::LENGTH.to_bytes(), "()i")
+        {
+            (Abi::Wow, wasi_command::START, "()")
+        } else {
+            (Abi::WasiCommand, wasi_command::START, "()")
+        };
+        // OpenWhisk sends "main" for an action without one.
+        let named = main.filter(|name| !name.is_empty() && name.as_c_str() != c"main");
+        let missing = if named.is_some() { LoadError::MissingMain } else { LoadError::UnknownAbi };
+        let main = named.unwrap_or_else(|| default_main.into());
+        if has(main.to_bytes(), signature) { Ok((abi, main)) } else { Err(missing) }
+    }
+
+    /// The function to be called once after instantiation, if the module has one.
+    pub(super) fn initialiser(self, instance: &Instance) -> Option<Function> {
+        match self {
+            Abi::Lean => instance.function(c"_initialize"),
+            // A command initialises itself in `_start`.
+            Abi::Wow | Abi::WasiCommand => None,
+        }
+    }
+}
+
+fn is(export: &Export<'_>, name: &[u8], signature: &str) -> bool {
+    export.name.to_bytes() == name && export.signature.as_deref() == Some(signature)
+}
+
+impl Entries {
+    /// Look the functions up, once per instance.
+    pub(super) fn find<L: RawMutex>(action: &Action<L>, instance: &Instance) -> Option<Self> {
+        let main = instance.function(&action.main)?;
+        Some(match action.abi {
+            Abi::Lean => Entries::Lean { allocate: instance.function(lean::ALLOCATE)?, run: main },
+            Abi::Wow => Entries::Wow {
+                allocate: instance.function(wow::ALLOCATE)?,
+                pointer: instance.function(wow::POINTER)?,
+                length: instance.function(wow::LENGTH)?,
+                start: main,
+            },
+            Abi::WasiCommand => Entries::WasiCommand { start: main },
+        })
+    }
+}
+
+/// Run an action once.
+pub(super) fn run<H: Host, L: RawMutex>(engine: &Engine<H, L>, action: &Arc<Action<L>>, run: &Run<'_>) -> Finished<L> {
+    let limits = OutputLimits { log_bytes: LOG_MAX_BYTES, result_bytes: RESULT_MAX_BYTES };
+    let mut output = Output::new(limits);
+    let (ready, is_reusable, answer) = match engine.take_instance(action) {
+        Ok(mut ready) => {
+            let (is_reusable, answer) = run_on(engine, action, run, &mut ready, &mut output);
+            (Some(ready), is_reusable, answer)
+        }
+        Err(error) => (None, false, Err(error)),
+    };
+    let spares_max = engine.config.spares_max;
+    Finished { action: Arc::clone(action), ready, is_reusable, answer, output, spares_max }
+}
+
+/// Whether the instance may be used again, and the answer.
+fn run_on<H: Host, L: RawMutex>(
+    engine: &Engine<H, L>,
+    action: &Action<L>,
+    run: &Run<'_>,
+    ready: &mut Ready,
+    output: &mut Output,
+) -> (bool, Result<Answer, RunError>) {
+    let variables = match &action.environment {
+        Some(of_init) => match environment::of_run(run, of_init, &engine.config.environment) {
+            Ok(block) => block,
+            Err(error) => return (true, Err(error)),
+        },
+        None => alloc::vec::Vec::new(),
+    };
+    let mut digits = heapless::String::<20>::new();
+    let arguments = match action.abi {
+        Abi::Lean => wasi_command::lean_arguments(),
+        Abi::Wow => wow::arguments(run.value, &mut digits),
+        Abi::WasiCommand => wasi_command::arguments(run.value),
+    };
+    let stdin = if action.abi == Abi::WasiCommand { run.value } else { &[] };
+    let environment = Environment::new(&variables).unwrap_or_default();
+    let input = Input { arguments: &arguments, environment, stdin };
+    let mut imports = RunImports::new(Context::new(&engine.host, input, output));
+    let entries = ready.entries;
+    let called = engine.with_environment(action, &mut ready.instance, |instance, environment| {
+        let mut guest = Guest { instance, environment, imports: &mut imports };
+        match entries {
+            Entries::Lean { allocate, run: main } => lean::run(&mut guest, allocate, main, run.value),
+            Entries::Wow { allocate, pointer, length, start } => {
+                wow::run(&mut guest, allocate, pointer, length, start, run.value)
+            }
+            Entries::WasiCommand { start } => wasi_command::run(&mut guest, start),
+        }
+    });
+    let (mut is_reusable, mut answer) = match called {
+        Ok(Ok(answer)) => (true, Ok(answer)),
+        Ok(Err(error)) => (!matches!(error, RunError::Trap(_) | RunError::Exit(_) | RunError::Deadline), Err(error)),
+        Err(raw_error) => (true, Err(out_of_memory(raw_error))),
+    };
+    // A run that WASI ended left its frames where they were.
+    is_reusable &= imports.stop().is_none();
+    drop(imports);
+    match answer {
+        Ok(Answer::LastLine) if output.last_line().is_empty() => answer = Err(RunError::NoAnswer),
+        Ok(Answer::LastLine) if output.last_line().len() > RESULT_MAX_BYTES => answer = Err(RunError::AnswerTooLong),
+        _ => {}
+    }
+    (is_reusable, answer)
+}
+
+fn out_of_memory(_: crate::runtime::OutOfMemory) -> RunError {
+    RunError::OutOfMemory
+}
+
+/// One guest in one run: what every ABI calls it through.
+struct Guest<'g, 'r, H: Host> {
+    instance: &'g mut Instance,
+    environment: &'g mut raw::ExecEnv,
+    imports: &'g mut RunImports<'r, H>,
+}
+
+impl<H: Host> Guest<'_, '_, H> {
+    /// Call a function.
+    fn call(&mut self, function: Function, arguments: [u32; 2]) -> Result<[u32; 2], RunError> {
+        let mut cells = arguments;
+        match self.instance.call(self.environment, function, &mut cells, self.imports) {
+            Ok(()) => Ok(cells),
+            Err(trap) => match self.imports.stop() {
+                Some(Stop::Exit(code)) => Err(RunError::Exit(code)),
+                Some(Stop::Interrupted) => Err(RunError::Deadline),
+                None => Err(RunError::Trap(trap)),
+            },
+        }
+    }
+
+    /// Call a function that may end the program: an exit with code 0 is a return.
+    fn start(&mut self, function: Function) -> Result<(), RunError> {
+        match self.call(function, [0; 2]) {
+            Ok(_) | Err(RunError::Exit(0)) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Copy the input to where the guest made room for it.
+    fn write(&mut self, address: u32, bytes: &[u8]) -> Result<(), RunError> {
+        let range = range(address, bytes.len())?;
+        let room = self.instance.memory_mut().get_mut(range).ok_or(RunError::BadAnswer)?;
+        room.copy_from_slice(bytes);
+        Ok(())
+    }
+
+    /// An answer that the guest alleges to be at `address`.
+    fn answer(&self, address: u32, len: u32) -> Result<core::ops::Range<usize>, RunError> {
+        let len = usize::try_from(len).map_err(|_| RunError::AnswerTooLong)?;
+        if len > RESULT_MAX_BYTES {
+            return Err(RunError::AnswerTooLong);
+        }
+        let range = range(address, len)?;
+        if range.end > self.instance.memory().len() {
+            return Err(RunError::BadAnswer);
+        }
+        Ok(range)
+    }
+}
+
+fn range(address: u32, len: usize) -> Result<core::ops::Range<usize>, RunError> {
+    let start = usize::try_from(address).map_err(|_| RunError::BadAnswer)?;
+    let end = start.checked_add(len).ok_or(RunError::BadAnswer)?;
+    Ok(start..end)
+}
+
+impl<H: Host, L: RawMutex> Engine<H, L> {
+    /// Call a module's initialiser, outside of any run: without arguments, variables or input; what it prints is dropped.
+    pub(super) fn initialise(
+        &self,
+        action: &Action<L>,
+        instance: &mut Instance,
+        initialiser: Function,
+    ) -> Result<(), RunError> {
+        let mut output = Output::new(OutputLimits { log_bytes: 0, result_bytes: 0 });
+        let mut imports = RunImports::new(Context::new(&self.host, Input::default(), &mut output));
+        let called = self.with_environment(action, instance, |instance, environment| {
+            Guest { instance, environment, imports: &mut imports }.call(initialiser, [0; 2])
+        });
+        match called {
+            Ok(Ok(_)) if imports.stop().is_none() => Ok(()),
+            Ok(Err(RunError::Trap(Trap::StackOverflow))) => Err(RunError::Trap(Trap::StackOverflow)),
+            Ok(_) => Err(RunError::Instantiate),
+            Err(error) => Err(out_of_memory(error)),
+        }
+    }
+}

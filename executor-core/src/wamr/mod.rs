@@ -1,0 +1,200 @@
+//! WAMR as the executor's [`Runtime`]: the interpreter and AOT code.
+//!
+//! Takes decoded `/init`s and `/run`s, gives loaded actions and finished runs. Knows no requests, no JSON but the envelope
+//! of WOW's ABI, no status.
+//!
+//! | module | what it is |
+//! | --- | --- |
+//! | `raw` | the border: WAMR's handles as owned Rust types; the only unsafe code |
+//! | `action` | a loaded action: module, ABI, environment, and its pool of instances |
+//! | `abi` | the three guest ABIs, and how each is run |
+//! | `imports` | what a guest can import: WASI preview 1 and `http.get` |
+//! | `finished` | a run that has ended, and the return of its instance |
+//!
+//! **Invariant.** A run gets an instance whose state is that of a fresh one: either it is fresh, or its last call returned
+//! and `raw::Snapshot` has put back everything that a guest can write. After a trap or an exit an instance is dropped.
+
+mod abi;
+mod action;
+mod environment;
+mod finished;
+mod imports;
+mod raw;
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use core::sync::atomic::{AtomicBool, Ordering};
+
+use action_bundle::{Bounds, Kind, NodeTarget, WamrVersion};
+use executor_wasi::Host;
+use lock_api::{Mutex, RawMutex};
+
+pub use self::action::Action;
+pub use self::finished::Finished;
+pub use self::raw::Buffer;
+use self::raw::ExecEnv;
+use crate::limits::{GUEST_MEMORY_MAX_BYTES, GUEST_STACK_BYTES};
+use crate::runtime::{Init, LoadError, OutOfMemory, Run, Runtime};
+
+/// A WebAssembly page.
+const WASM_PAGE_BYTES: usize = 64 * 1024;
+
+/// AOT code keeps its frames on the thread's stack; an environment only has to exist.
+const AOT_STACK_BYTES: u32 = 1024;
+
+/// Execution environments that wait for the next run. Runs beyond as many at once make their own.
+const ENVIRONMENTS_KEPT: usize = 64;
+
+/// What an operator may set.
+pub struct Config {
+    /// The most linear memory that one instance may have, in bytes.
+    pub guest_memory_max_bytes: usize,
+    /// Instances that a container keeps ready. More runs at once make theirs on the way.
+    pub spares_max: usize,
+    /// Variables that every guest sees: `KEY=value` and a NUL, for each.
+    pub environment: Box<[u8]>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config { guest_memory_max_bytes: GUEST_MEMORY_MAX_BYTES, spares_max: 4, environment: Box::default() }
+    }
+}
+
+/// The engine: WAMR, started. There is one in a process.
+pub struct Engine<H, L> {
+    host: H,
+    config: Config,
+    interpreter_environments: Mutex<L, heapless::Vec<ExecEnv, ENVIRONMENTS_KEPT>>,
+    aot_environments: Mutex<L, heapless::Vec<ExecEnv, ENVIRONMENTS_KEPT>>,
+}
+
+/// Why the engine does not start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StartError {
+    /// There is one in this process already.
+    AlreadyStarted,
+    /// WAMR has no memory for its tables.
+    OutOfMemory,
+}
+
+impl core::fmt::Display for StartError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            StartError::AlreadyStarted => "the WebAssembly engine is already running in this process",
+            StartError::OutOfMemory => "out of memory while starting the WebAssembly engine",
+        })
+    }
+}
+
+impl core::error::Error for StartError {}
+
+/// The AOT code that this build of WAMR can run: the instruction set that it was compiled for, software bounds.
+/// `cpu_features` are the machine's, as detected.
+#[must_use]
+pub fn node_target<'a>(cpu_features: &'a [&'a str]) -> NodeTarget<'a> {
+    let ((major, minor, patch), aot_format) = raw::version();
+    let number = |number: u32| u16::try_from(number).unwrap_or(u16::MAX);
+    let target = if cfg!(target_arch = "x86_64") {
+        "x86_64"
+    } else if cfg!(target_arch = "aarch64") {
+        "aarch64v8"
+    } else {
+        "armv7"
+    };
+    let wamr = WamrVersion { major: number(major), minor: number(minor), patch: number(patch) };
+    NodeTarget { target, cpu_features, bounds: Bounds::Software, wamr, aot_format }
+}
+
+/// Prepare the calling thread, so that its first run does not have to.
+pub fn prepare_thread() {
+    raw::prepare_thread();
+}
+
+impl<H: Host, L: RawMutex> Engine<H, L> {
+    /// Start WAMR.
+    ///
+    /// # Errors
+    /// [`StartError`]
+    pub fn start(host: H, config: Config) -> Result<Self, StartError> {
+        static IS_STARTED: AtomicBool = AtomicBool::new(false);
+        if IS_STARTED.swap(true, Ordering::AcqRel) {
+            return Err(StartError::AlreadyStarted);
+        }
+        if !raw::start() || !imports::register() {
+            return Err(StartError::OutOfMemory);
+        }
+        Ok(Engine {
+            host,
+            config,
+            interpreter_environments: Mutex::new(heapless::Vec::new()),
+            aot_environments: Mutex::new(heapless::Vec::new()),
+        })
+    }
+
+    fn environments(&self, kind: Kind) -> &Mutex<L, heapless::Vec<ExecEnv, ENVIRONMENTS_KEPT>> {
+        match kind {
+            Kind::Wasm => &self.interpreter_environments,
+            Kind::Aot => &self.aot_environments,
+        }
+    }
+
+    /// Call `run` with an execution environment: one that waits, or a new one.
+    fn with_environment<T>(
+        &self,
+        action: &Action<L>,
+        instance: &mut raw::Instance,
+        run: impl FnOnce(&mut raw::Instance, &mut ExecEnv) -> T,
+    ) -> Result<T, OutOfMemory> {
+        let waiting = self.environments(action.kind).lock().pop();
+        let mut environment = match waiting {
+            Some(environment) => environment,
+            None => ExecEnv::new(instance, Self::stack_bytes(action.kind))?,
+        };
+        let result = run(instance, &mut environment);
+        // One too many is dropped, which frees it.
+        let _ = self.environments(action.kind).lock().push(environment);
+        Ok(result)
+    }
+
+    fn stack_bytes(kind: Kind) -> u32 {
+        match kind {
+            #[expect(clippy::cast_possible_truncation, reason = "a constant, far below 4 GiB")]
+            Kind::Wasm => GUEST_STACK_BYTES as u32,
+            Kind::Aot => AOT_STACK_BYTES,
+        }
+    }
+
+    fn max_memory_pages(&self) -> u32 {
+        u32::try_from(self.config.guest_memory_max_bytes / WASM_PAGE_BYTES).unwrap_or(u32::MAX)
+    }
+}
+
+impl<H: Host, L: RawMutex> Runtime for Engine<H, L> {
+    type Buffer = Buffer;
+    type Action = Arc<Action<L>>;
+    type Finished = Finished<L>;
+
+    fn buffer(&self, len: usize) -> Result<Buffer, OutOfMemory> {
+        Buffer::new(len)
+    }
+
+    fn load(&self, init: Init<Buffer>) -> Result<Arc<Action<L>>, LoadError> {
+        Action::load(init).map(Arc::new)
+    }
+
+    fn run(&self, action: &Arc<Action<L>>, run: &Run<'_>) -> Finished<L> {
+        abi::run(self, action, run)
+    }
+
+    fn prepare(&self, action: &Arc<Action<L>>) {
+        if action.has_spare() {
+            return;
+        }
+        match self.instantiate(action) {
+            Ok(ready) => action.put_back(ready, self.config.spares_max),
+            // The next run meets the same error and tells the client.
+            Err(error) => log::debug!("no spare instance: {error:?}"),
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! A loaded module: what `wasm_runtime_load` gives, and what it needs to stay valid.
+
+use alloc::vec::Vec;
+use core::ffi::{CStr, c_char};
+use core::ops::Range;
+use core::ptr::{self, NonNull};
+
+use wamr_sys as sys;
+
+use super::{ErrorText, Message};
+use crate::runtime::OutOfMemory;
+
+/// The bytes of an `/init`: on the heap, so that they stay where they are when their owner moves.
+#[derive(Debug)]
+pub struct Buffer(Vec<u8>);
+
+impl Buffer {
+    /// `len` bytes, zero.
+    ///
+    /// # Errors
+    /// [`OutOfMemory`]: the allocator has no room.
+    pub fn new(len: usize) -> Result<Self, OutOfMemory> {
+        let mut bytes = Vec::new();
+        bytes.try_reserve_exact(len).map_err(|_| OutOfMemory)?;
+        bytes.resize(len, 0);
+        Ok(Buffer(bytes))
+    }
+}
+
+impl AsRef<[u8]> for Buffer {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl AsMut<[u8]> for Buffer {
+    fn as_mut(&mut self) -> &mut [u8] {
+        &mut self.0
+    }
+}
+
+/// A loaded module. Instances share it.
+pub struct Module {
+    handle: NonNull<sys::Module>,
+    /// Kept while the engine points into it: the classic interpreter runs the code from there.
+    _bytes: Option<Buffer>,
+}
+
+// SAFETY: a loaded module is read-only to WAMR (instances hold what changes); unloading happens once, in `drop`.
+unsafe impl Send for Module {}
+// SAFETY: as above.
+unsafe impl Sync for Module {}
+
+/// One export of a module.
+pub struct Export<'m> {
+    /// Its name.
+    pub name: &'m CStr,
+    /// `"(params)results"` in letters i, I, f, F of a function; `None` for anything else.
+    pub signature: Option<heapless::String<16>>,
+    /// It is a memory.
+    pub is_memory: bool,
+}
+
+impl Module {
+    /// Load `range` of `bytes`: a Wasm or an AOT module, which WAMR tells apart by their magic numbers.
+    ///
+    /// # Errors
+    /// WAMR's own words.
+    pub fn load(mut bytes: Buffer, range: Range<usize>) -> Result<Self, Message> {
+        let mut error = ErrorText::new();
+        let (error_text, error_size) = error.pointer_and_size();
+        let code = bytes.as_mut().get_mut(range).unwrap_or_default();
+        let size = u32::try_from(code.len()).unwrap_or(u32::MAX);
+        // SAFETY: border.c: `code` is valid for reading and writing during the call; it stays where it is, and is kept
+        // below for as long as WAMR points into it.
+        let handle = unsafe { sys::wamr_sys_load(code.as_mut_ptr(), size, error_text, error_size) };
+        let Some(handle) = NonNull::new(handle) else {
+            return Err(error.message());
+        };
+        // SAFETY: wasm_export.h: asks a loaded module.
+        let is_copied = unsafe { sys::wasm_runtime_is_underlying_binary_freeable(handle.as_ptr()) };
+        Ok(Module { handle, _bytes: if is_copied { None } else { Some(bytes) } })
+    }
+
+    pub(super) fn as_ptr(&self) -> *mut sys::Module {
+        self.handle.as_ptr()
+    }
+
+    /// The module's exports, in its order.
+    pub fn exports(&self) -> impl Iterator<Item = Export<'_>> {
+        // SAFETY: wasm_export.h: asks a loaded module.
+        let count = unsafe { sys::wasm_runtime_get_export_count(self.as_ptr()) };
+        (0..count).filter_map(|index| self.export(index))
+    }
+
+    fn export(&self, index: i32) -> Option<Export<'_>> {
+        let mut kind = -1;
+        let mut text: [c_char; 17] = [0; 17];
+        // SAFETY: border.c: `index` is below the count; writes a terminated text of at most 17 bytes.
+        let name = unsafe { sys::wamr_sys_export(self.as_ptr(), index, &raw mut kind, text.as_mut_ptr(), 17) };
+        let name = self.text(name)?;
+        let signature = if kind == sys::KIND_FUNCTION {
+            // SAFETY: terminated by the call above, within the array.
+            let text = unsafe { CStr::from_ptr(text.as_ptr()) };
+            heapless::String::try_from(text.to_str().ok()?).ok()
+        } else {
+            None
+        };
+        Some(Export { name, signature, is_memory: kind == sys::KIND_MEMORY })
+    }
+
+    /// Names of the imports, each with the name of the module it is wanted from, and whether this runtime supplies it.
+    pub fn imports(&self) -> impl Iterator<Item = (&CStr, &CStr, bool)> {
+        // SAFETY: wasm_export.h: asks a loaded module.
+        let count = unsafe { sys::wasm_runtime_get_import_count(self.as_ptr()) };
+        (0..count).filter_map(|index| {
+            let (mut module, mut kind, mut is_linked) = (ptr::null(), -1, false);
+            // SAFETY: border.c: `index` is below the count; the three places are valid for writing.
+            let name = unsafe {
+                sys::wamr_sys_import(self.as_ptr(), index, &raw mut module, &raw mut kind, &raw mut is_linked)
+            };
+            Some((self.text(module)?, self.text(name)?, is_linked))
+        })
+    }
+
+    /// A name that the module owns.
+    fn text(&self, name: *const c_char) -> Option<&CStr> {
+        if name.is_null() {
+            return None;
+        }
+        // SAFETY: names of a loaded module are NUL-terminated and live as long as it does, which `self` outlives not.
+        Some(unsafe { CStr::from_ptr(name) })
+    }
+}
+
+impl Drop for Module {
+    fn drop(&mut self) {
+        // SAFETY: wasm_export.h: the module is loaded, and no instance is left: each holds a reference to it.
+        unsafe { sys::wasm_runtime_unload(self.as_ptr()) }
+    }
+}
