@@ -1,0 +1,137 @@
+use super::*;
+
+fn parse_all(arguments: &[&str]) -> Result<Command, String> {
+    parse(arguments.iter().map(OsString::from)).map_err(|error| error.to_string())
+}
+
+#[test]
+fn defaults_are_those_of_the_help() {
+    let Ok(Command::Action(engine, server)) = parse_all(&["action"]) else { panic!("action") };
+    assert_eq!(engine, Engine::default());
+    assert_eq!(server.listen.to_string(), "0.0.0.0:8080");
+    assert!(server.log_sentinels);
+    let Ok(Command::Invoker(_, server, invoker)) = parse_all(&["invoker"]) else { panic!("invoker") };
+    assert_eq!(server.listen.to_string(), "127.0.0.1:9000");
+    assert!(!server.log_sentinels);
+    assert_eq!(invoker, Invoker::default());
+    for (text, values) in [
+        (help::ACTION, ["[0.0.0.0:8080]", "[256]", "[16384]", "[30]", "[256M]"]),
+        (help::INVOKER, ["[127.0.0.1:9000]", "[plain]", "[4096]", "[900]", "[0]"]),
+    ] {
+        for value in values {
+            assert!(text.contains(value), "{value} in {text}");
+        }
+    }
+}
+
+#[test]
+fn every_option_is_explained() {
+    let engine = ["--trust", "--trust-any-aot", "--allow-dir", "--memory-max", "--log"];
+    let server = ["--listen", "--threads-max", "--connections-max", "--drain-seconds"];
+    let invoker = ["--reply", "--ports", "--max-containers", "--idle-seconds", "--log-sentinels"];
+    for (command, text, options) in [
+        ("action", help::ACTION, [&engine[..], &server].concat()),
+        ("invoker", help::INVOKER, [&engine[..], &server, &invoker].concat()),
+        ("run", help::RUN, [&engine[..], &["--main"]].concat()),
+    ] {
+        assert_eq!(parse_all(&[command, "--help"]), Ok(Command::Help(text)));
+        for option in options {
+            assert!(text.contains(&format!("\n  {option} ")), "{option} is explained in {text}");
+            let complaint = parse_all(&[command, option]).err().unwrap_or_default();
+            assert!(!complaint.contains("no option"), "{command} {option}: {complaint}");
+        }
+        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    }
+}
+
+#[test]
+fn values_are_read() {
+    let arguments = [
+        "invoker",
+        "--listen=[::1]:0",
+        "--reply",
+        "envelope",
+        "--ports=20000-29999",
+        "--max-containers=7",
+        "--idle-seconds=3",
+        "--log-sentinels",
+        "--threads-max=5",
+        "--connections-max=6",
+        "--drain-seconds=0",
+        "--trust=ed25519-public:x",
+        "--trust",
+        "key.pub",
+        "--trust-any-aot",
+        "--allow-dir=/srv/data::/data",
+        "--allow-dir=/tmp",
+        "--memory-max=16M",
+        "--log=debug",
+    ];
+    let Ok(Command::Invoker(engine, server, invoker)) = parse_all(&arguments) else { panic!("invoker") };
+    let directory = |host: &str, guest: &str| AllowedDirectory { host: host.into(), guest: guest.into() };
+    assert_eq!(
+        engine,
+        Engine {
+            trust: vec!["ed25519-public:x".into(), "key.pub".into()],
+            trust_any_aot: true,
+            allow_dirs: vec![directory("/srv/data", "/data"), directory("/tmp", "/tmp")],
+            memory_max_bytes: 16 << 20,
+            log: Some(LevelFilter::Debug),
+        }
+    );
+    assert_eq!(server.listen.to_string(), "[::1]:0");
+    assert_eq!((server.threads_max, server.connections_max, server.drain), (5, 6, Duration::ZERO));
+    assert!(server.log_sentinels);
+    assert_eq!(
+        invoker,
+        Invoker {
+            reply: Reply::Envelope,
+            ports: Some(20_000..=29_999),
+            containers_max: 7,
+            idle: Duration::from_secs(3)
+        }
+    );
+}
+
+#[test]
+fn run_takes_a_bundle_and_json() {
+    let run = |arguments: &[&str]| match parse_all(arguments) {
+        Ok(Command::Run(_, run)) => run,
+        other => panic!("{other:?}"),
+    };
+    let expected = |input: Option<&str>| Run {
+        bundle: "a.zip".into(),
+        input: input.map(str::to_owned),
+        main: String::new(),
+    };
+    assert_eq!(run(&["run", "a.zip"]), expected(None));
+    assert_eq!(run(&["run", "a.zip", "-"]), expected(None));
+    assert_eq!(run(&["run", "a.zip", "{}"]), expected(Some("{}")));
+    assert_eq!(run(&["run", "--main=f", "a.zip"]).main, "f");
+}
+
+#[test]
+fn complaints_name_the_option_the_value_and_what_is_allowed() {
+    for (arguments, complaint) in [
+        (&[][..], "a command is missing: action, invoker or run"),
+        (&["serve"], "\"serve\" is no command; there are action, invoker and run"),
+        (&["action", "--ports=0"], "--ports is no option of this command; --help lists them"),
+        (&["action", "--log-sentinels"], "--log-sentinels is no option of this command; --help lists them"),
+        (&["action", "--listen=8080"], "--listen: \"8080\" is not allowed; give ADDRESS:PORT, as 127.0.0.1:9000 or [::1]:9000"),
+        (&["action", "--listen"], "--listen: a value is missing"),
+        (&["action", "--threads-max=1"], "--threads-max: \"1\" is not allowed; give a number from 2 to 65536"),
+        (&["action", "--memory-max=1"], "--memory-max: \"1\" is not allowed; give a number of bytes from 64K to 4G; K, M and G are understood"),
+        (&["action", "--memory-max=99999999999G"], "--memory-max: \"99999999999G\" is not allowed; give a number of bytes from 64K to 4G; K, M and G are understood"),
+        (&["action", "--memory-max=é"], "--memory-max: \"é\" is not allowed; give a number of bytes from 64K to 4G; K, M and G are understood"),
+        (&["action", "--log=loud"], "--log: \"loud\" is not allowed; give off, error, warn, info, debug or trace"),
+        (&["invoker", "--reply=xml"], "--reply: \"xml\" is not allowed; give plain or envelope"),
+        (&["invoker", "--ports=2-1"], "--ports: \"2-1\" is not allowed; give 0 (any) or LOW-HIGH, as 20000-29999"),
+        (&["invoker", "--ports=0-9"], "--ports: \"0-9\" is not allowed; give 0 (any) or LOW-HIGH, as 20000-29999"),
+        (&["invoker", "--idle-seconds=0"], "--idle-seconds: \"0\" is not allowed; give a number of seconds from 1 to 604800"),
+        (&["invoker", "--allow-dir=::/x"], "--allow-dir: \"::/x\" is not allowed; give HOST or HOST::/GUEST"),
+        (&["run"], "run: the bundle's file is missing"),
+        (&["run", "a", "{", "}"], "run: \"}\" is one argument too many; quote the JSON"),
+    ] {
+        assert_eq!(parse_all(arguments), Err(complaint.to_owned()), "{arguments:?}");
+    }
+}

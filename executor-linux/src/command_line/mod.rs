@@ -1,0 +1,2 @@
+pub mod arguments;
+pub mod help;

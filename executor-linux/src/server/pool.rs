@@ -1,0 +1,171 @@
+//! Workers: threads that wait for work together and serve what they get by themselves.
+//!
+//! A request is accepted, read, run and answered by one thread, without a hand-over. A thread that blocks in a guest
+//! blocks nobody else: whenever the last waiting worker takes work, it starts another one first. Workers that have
+//! nothing to do leave after a while.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use log::{debug, warn};
+
+use super::activity::Activity;
+use super::connection::Connection;
+use super::reactor::{Event, Idle, Reactor};
+
+/// Workers that wait for work even if there has been none for long: as many as clients usually come at once on a small
+/// machine, so that starting threads is not on a request's way.
+const WAITING_MIN: usize = 4;
+
+/// How long the others wait.
+const WAITING_PATIENCE: Duration = Duration::from_secs(10);
+
+/// A worker's stack. It is address space until it is used; compiled guests run on it.
+const STACK_BYTES: usize = 512 * 1024;
+
+/// What is served.
+pub trait Service: Send + Sync + 'static {
+    /// Names a listener.
+    type Listener: Copy + Send + Sync + 'static;
+    /// What each worker keeps for itself: buffers, the engine's state of a thread. Made, used and dropped on one thread.
+    type Desk;
+
+    /// Prepare a worker's thread.
+    ///
+    /// # Errors
+    /// The thread cannot serve: no memory.
+    fn desk(&self) -> io::Result<Self::Desk>;
+
+    /// Serve one request.
+    fn serve(&self, desk: &mut Self::Desk, connection: &mut Connection<'_>, listener: Self::Listener) -> After;
+}
+
+/// What becomes of a connection after a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum After {
+    /// It stays open.
+    KeepAlive,
+    /// It stays open, and the next request's first bytes lie on the desk.
+    More,
+    /// It is closed.
+    Close,
+}
+
+/// All workers.
+#[derive(Debug)]
+pub struct Pool<S: Service> {
+    service: S,
+    reactor: Arc<Reactor<S::Listener>>,
+    activity: Arc<Activity>,
+    threads_max: usize,
+    threads: AtomicUsize,
+    waiting: AtomicUsize,
+}
+
+impl<S: Service> Pool<S> {
+    /// Start the first worker. Up to `threads_max` (at least one) will serve at once.
+    ///
+    /// # Errors
+    /// No thread could be started.
+    pub fn start(
+        service: S,
+        reactor: Arc<Reactor<S::Listener>>,
+        activity: Arc<Activity>,
+        threads_max: usize,
+    ) -> io::Result<Arc<Self>> {
+        let pool = Arc::new(Pool {
+            service,
+            reactor,
+            activity,
+            threads_max: threads_max.max(1),
+            threads: AtomicUsize::new(0),
+            waiting: AtomicUsize::new(0),
+        });
+        pool.spawn()?;
+        Ok(pool)
+    }
+
+    /// What is served.
+    pub fn service(&self) -> &S {
+        &self.service
+    }
+
+    fn spawn(self: &Arc<Self>) -> io::Result<()> {
+        let room = |threads: usize| (threads < self.threads_max).then_some(threads + 1);
+        let Ok(threads) = self.threads.fetch_update(Ordering::Relaxed, Ordering::Relaxed, room) else {
+            return Ok(());
+        };
+        let pool = self.clone();
+        let started = thread::Builder::new().name("worker".into()).stack_size(STACK_BYTES).spawn(move || {
+            pool.work();
+            pool.threads.fetch_sub(1, Ordering::Relaxed);
+        });
+        if let Err(error) = started {
+            self.threads.fetch_sub(1, Ordering::Relaxed);
+            return Err(error);
+        }
+        debug!("started worker {} of at most {}", threads + 1, self.threads_max);
+        Ok(())
+    }
+
+    fn work(self: &Arc<Self>) {
+        let mut desk = match self.service.desk() {
+            Ok(desk) => desk,
+            Err(error) => return warn!("cannot start a worker: {error}"),
+        };
+        while let Some(event) = self.await_event() {
+            if let Some(idle) = self.reactor.take(event) {
+                self.attend(&mut desk, idle);
+            }
+        }
+    }
+
+    /// `None`: enough others wait, and this worker has waited long enough.
+    fn await_event(self: &Arc<Self>) -> Option<Event> {
+        let others = self.waiting.fetch_add(1, Ordering::Relaxed);
+        let mut patience = (others >= WAITING_MIN).then_some(WAITING_PATIENCE);
+        loop {
+            if let Some(event) = self.reactor.wait(patience) {
+                if self.waiting.fetch_sub(1, Ordering::Relaxed) == 1
+                    && let Err(error) = self.spawn()
+                {
+                    warn!("cannot start a worker: {error}");
+                }
+                return Some(event);
+            }
+            let leave = |waiting: usize| (waiting > WAITING_MIN).then(|| waiting - 1);
+            if self.waiting.fetch_update(Ordering::Relaxed, Ordering::Relaxed, leave).is_ok() {
+                return None;
+            }
+            patience = None;
+        }
+    }
+
+    /// Whether no worker waits and none can be started: nobody may wait for a client then.
+    fn is_exhausted(&self) -> bool {
+        self.waiting.load(Ordering::Relaxed) == 0 && self.threads.load(Ordering::Relaxed) >= self.threads_max
+    }
+
+    fn attend(&self, desk: &mut S::Desk, idle: Idle<S::Listener>) {
+        let (listener, registered) = (idle.listener, idle.is_registered());
+        let mut connection = Connection::new(idle.socket, &self.activity);
+        let mut begun = false;
+        loop {
+            connection.begin_request(self.is_exhausted(), begun);
+            let after = self.service.serve(desk, &mut connection, listener);
+            connection.end_request();
+            match after {
+                _ if connection.is_quiet() => return self.reactor.park(connection.into_socket(), listener, registered),
+                After::KeepAlive => begun = false,
+                After::More => begun = true,
+                After::Close => return connection.close(),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
