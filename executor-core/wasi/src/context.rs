@@ -2,8 +2,10 @@
 //!
 //! Nothing in here outlives the run; two runs share nothing but what lies in the host's directories.
 
+use core::sync::atomic::{AtomicBool, Ordering};
+
 use crate::descriptors::Descriptors;
-use crate::host::Host;
+use crate::host::{Host, Interrupted};
 use crate::output::Output;
 
 /// One run of one guest.
@@ -13,7 +15,13 @@ pub struct Context<'r, H: Host> {
     pub(crate) stdin_rest: &'r [u8],
     pub(crate) output: &'r mut Output,
     pub(crate) descriptors: Descriptors<'r, H>,
+    deadline_monotonic_ns: Option<u64>,
+    stop_flag: Option<&'r AtomicBool>,
 }
+
+/// How long a guest sleeps before its stop flag is looked at again: short for whoever waits for the stop, long for a
+/// processor with many sleepers.
+const SLEEP_SLICE_NS: u64 = 20_000_000;
 
 /// What a run is given.
 #[derive(Clone, Copy, Debug, Default)]
@@ -68,6 +76,41 @@ impl<'r, H: Host> Context<'r, H> {
             stdin_rest: input.stdin,
             output,
             descriptors: Descriptors::new(host.preopened()),
+            deadline_monotonic_ns: None,
+            stop_flag: None,
+        }
+    }
+
+    /// No sleep shall last longer than to this time of [`Host::monotonic_ns`]: then the guest is stopped. (What it computes
+    /// is the engine's to stop.)
+    pub fn stop_at(&mut self, monotonic_ns: u64) {
+        self.deadline_monotonic_ns = Some(monotonic_ns);
+    }
+
+    /// The guest is stopped in its sleep, at most 20 ms after the flag was set.
+    pub fn stop_when(&mut self, flag: &'r AtomicBool) {
+        self.stop_flag = Some(flag);
+    }
+
+    /// Block the calling thread, unless the run is to be stopped.
+    pub(crate) fn sleep(&self, duration_ns: u64) -> Result<(), Interrupted> {
+        let allowed_ns = self.deadline_monotonic_ns.map_or(u64::MAX, |deadline_ns| {
+            deadline_ns.saturating_sub(self.host.monotonic_ns())
+        });
+        let mut rest_ns = duration_ns.min(allowed_ns);
+        while rest_ns > 0 {
+            let slice_ns = match self.stop_flag {
+                Some(flag) if flag.load(Ordering::Relaxed) => return Err(Interrupted),
+                Some(_) => rest_ns.min(SLEEP_SLICE_NS),
+                None => rest_ns,
+            };
+            self.host.sleep_ns(slice_ns)?;
+            rest_ns = rest_ns.saturating_sub(slice_ns);
+        }
+        if duration_ns > allowed_ns {
+            Err(Interrupted)
+        } else {
+            Ok(())
         }
     }
 }

@@ -20,7 +20,7 @@ pub const MODULE: &CStr = c"wasi_snapshot_preview1";
 pub enum Stop {
     /// The guest called `proc_exit` with this code.
     Exit(u32),
-    /// The host asked for it while the guest slept.
+    /// The guest slept, and its deadline came, its stop flag was set, or the host asked for it.
     Interrupted,
 }
 

@@ -22,8 +22,14 @@
 #![no_std]
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
+#![cfg_attr(
+    test,
+    allow(clippy::unwrap_used, clippy::cast_possible_truncation, reason = "a test fails so")
+)]
 
 extern crate alloc;
+#[cfg(test)]
+extern crate std;
 
 pub mod errno;
 pub mod memory;
@@ -37,6 +43,9 @@ pub mod functions;
 mod calls;
 mod descriptors;
 mod layout;
+
+#[cfg(test)]
+mod tests;
 
 pub use context::{Context, Environment, Input};
 pub use errno::Errno;

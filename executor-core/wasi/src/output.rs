@@ -6,7 +6,7 @@
 //! came before it.
 //!
 //! **Invariants.** At most `log_bytes + result_bytes + 2` bytes are kept. A last line longer than `result_bytes` shows as one
-//! that is longer, never as a shorter one. The kept log is a prefix of what was written, but for the line end that
+//! that is longer (white space before it counts, after it does not), never as a shorter one. The kept log is a prefix of what was written, but for the line end that
 //! closes a cut line.
 
 use alloc::vec::Vec;
@@ -33,6 +33,8 @@ pub struct Output {
     line_ended: bool,
     /// Bytes of the candidate were dropped: it is longer than its limit.
     line_cut: bool,
+    /// Blank bytes behind the candidate were dropped.
+    blanks_cut: bool,
     stderr: Vec<u8>,
     truncated: bool,
 }
@@ -47,6 +49,7 @@ impl Output {
             log_len: 0,
             line_ended: true,
             line_cut: false,
+            blanks_cut: false,
             stderr: Vec::new(),
             truncated: false,
         }
@@ -61,6 +64,7 @@ impl Output {
         self.log_len = 0;
         self.line_ended = true;
         self.line_cut = false;
+        self.blanks_cut = false;
         self.truncated = false;
     }
 
@@ -120,6 +124,11 @@ impl Output {
         self.stdout.get(self.log_len..).unwrap_or_default()
     }
 
+    /// The candidate and the blank lines after it, without white space with which another line may have begun.
+    fn whole_lines_len(&self) -> usize {
+        memchr::memrchr(b'\n', self.candidate()).map_or(0, |end| end.saturating_add(1))
+    }
+
     /// Take bytes of the standard error.
     pub(crate) fn write_stderr(&mut self, bytes: &[u8]) -> Result<(), Errno> {
         let borrowed = self
@@ -156,14 +165,20 @@ impl Output {
         let kept = piece.get(..room).unwrap_or(piece);
         append(&mut self.stdout, kept)?;
         let dropped = piece.get(kept.len()..).unwrap_or_default();
-        if !self.line_ended {
+        if dropped.is_empty() {
+            self.line_ended |= piece.ends_with(b"\n");
+        } else if self.line_ended {
+            // The line end may have been among what was dropped: what is left of that line must not seem to be the beginning
+            // of the next.
+            self.blanks_cut = true;
+            self.stdout
+                .truncate(self.log_len.saturating_add(self.whole_lines_len()));
+        } else {
             // White space at a line's end does not count for its length.
             self.line_cut |= !is_blank(dropped);
             if piece.ends_with(b"\n") {
                 self.line_ended = true;
-                if !dropped.is_empty() {
-                    append(&mut self.stdout, b"\n")?;
-                }
+                append(&mut self.stdout, b"\n")?;
             }
         }
         Ok(())
@@ -171,9 +186,9 @@ impl Output {
 
     /// Another line begins: what stands there becomes log, but for white space with which the new line has begun.
     fn retire_line(&mut self) {
-        let line_len = memchr::memrchr(b'\n', self.candidate()).map_or(0, |end| end.saturating_add(1));
+        let line_len = self.whole_lines_len();
         let kept_len = line_len.min(self.log_room());
-        if self.line_cut || kept_len < line_len {
+        if self.line_cut || self.blanks_cut || kept_len < line_len {
             self.truncated = true;
         }
         let kept_end = self.log_len.saturating_add(kept_len);
@@ -186,6 +201,7 @@ impl Output {
         }
         self.log_len = kept_end;
         self.line_cut = false;
+        self.blanks_cut = false;
     }
 }
 

@@ -63,7 +63,7 @@ impl<H: Host> Context<'_, H> {
             first_ns = first_ns.min(after_ns);
         }
         if first_ns > 0 {
-            self.host.sleep_ns(first_ns)?;
+            self.sleep(first_ns)?;
         }
         let mut happened = 0_u32;
         for index in 0..count {
