@@ -1,0 +1,147 @@
+//! Strings: raw content, decoded byte by byte when asked.
+
+use core::ops::Range;
+
+use super::scan::{self, Escaped};
+use super::{Fault, SyntaxError};
+
+/// The content of a checked JSON string: what is between the quotes, escapes and all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Str<'a> {
+    raw: &'a str,
+    offset: usize,
+}
+
+impl<'a> Str<'a> {
+    /// Check the content of a string, without its quotes. Its span starts at 0.
+    ///
+    /// # Errors
+    /// [`SyntaxError`] if it has a bad escape, a control character or a quote, or is not UTF-8.
+    pub fn new(content: &'a [u8]) -> Result<Self, SyntaxError> {
+        let raw = core::str::from_utf8(content).map_err(|error| SyntaxError {
+            offset: error.valid_up_to(),
+            fault: Fault::Utf8,
+        })?;
+        match scan::string_end(content, 0) {
+            Err(SyntaxError {
+                fault: Fault::End,
+                offset,
+            }) if offset == content.len() => Ok(Str { raw, offset: 0 }),
+            Err(error) => Err(error),
+            Ok(end) => Err(SyntaxError {
+                offset: end,
+                fault: Fault::Trailing,
+            }),
+        }
+    }
+
+    /// Content that was checked as part of a document.
+    pub(super) fn checked(raw: &'a str, offset: usize) -> Self {
+        Str { raw, offset }
+    }
+
+    pub(super) fn shifted(self, by: usize) -> Self {
+        Str {
+            offset: self.offset + by,
+            ..self
+        }
+    }
+
+    /// The content as it is written, without the quotes.
+    pub fn raw(&self) -> &'a str {
+        self.raw
+    }
+
+    /// Where the content is in the document, without the quotes.
+    pub fn span(&self) -> Range<usize> {
+        self.offset..self.offset + self.raw.len()
+    }
+
+    /// True if nothing is between the quotes.
+    pub fn is_empty(&self) -> bool {
+        self.raw.is_empty()
+    }
+
+    /// True if the content means `text`.
+    pub fn is(&self, text: &str) -> bool {
+        self.raw == text || (self.raw.len() > text.len() && self.bytes().eq(text.bytes()))
+    }
+
+    /// What the content means, in UTF-8.
+    pub fn bytes(&self) -> Bytes<'a> {
+        Bytes {
+            raw: self.raw.as_bytes(),
+            decoded: [0; 4],
+            decoded_at: 0,
+            decoded_end: 0,
+        }
+    }
+}
+
+/// The bytes that a string's content means, in UTF-8.
+#[derive(Clone, Debug)]
+pub struct Bytes<'a> {
+    /// What is still to be read.
+    raw: &'a [u8],
+    /// The rest of a decoded escape.
+    decoded: [u8; 4],
+    decoded_at: u8,
+    decoded_end: u8,
+}
+
+impl Iterator for Bytes<'_> {
+    type Item = u8;
+
+    fn next(&mut self) -> Option<u8> {
+        if self.decoded_at < self.decoded_end {
+            let byte = self.decoded.get(usize::from(self.decoded_at)).copied();
+            self.decoded_at += 1;
+            return byte;
+        }
+        let (&first, rest) = self.raw.split_first()?;
+        if first != b'\\' {
+            self.raw = rest;
+            return Some(first);
+        }
+        let Escaped { meaning, len } = scan::escape(rest).ok()?;
+        self.raw = rest.get(len..)?;
+        // At most four bytes, so the length fits.
+        self.decoded_end = u8::try_from(meaning.encode_utf8(&mut self.decoded).len()).ok()?;
+        self.decoded_at = 1;
+        Some(self.decoded[0])
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.raw.len() / 6, Some(self.raw.len() + 4))
+    }
+}
+
+/// Decode the content of a checked string to the front of the same bytes; returns the decoded length. No escape is shorter
+/// than what it means.
+pub fn unescape_in_place(content: &mut [u8]) -> usize {
+    let Some(mut read) = memchr::memchr(b'\\', content) else {
+        return content.len();
+    };
+    let mut written = read;
+    while let Some(rest) = content.get(read + 1..) {
+        let Ok(Escaped { meaning, len }) = scan::escape(rest) else {
+            break;
+        };
+        read += 1 + len;
+        let mut utf8 = [0; 4];
+        let utf8 = meaning.encode_utf8(&mut utf8).as_bytes();
+        if let Some(into) = content.get_mut(written..written + utf8.len()) {
+            into.copy_from_slice(utf8);
+        }
+        written += utf8.len();
+        let rest = content.get(read..).unwrap_or_default();
+        let plain = memchr::memchr(b'\\', rest).unwrap_or(rest.len());
+        content.copy_within(read..read + plain, written);
+        read += plain;
+        written += plain;
+        if read == content.len() {
+            break;
+        }
+    }
+    written
+}
