@@ -14,6 +14,9 @@ pub const INIT_BODY_MAX_BYTES: usize = 64 * 1024 * 1024;
 /// but a sequence hands on a result of 1 MiB with them.
 pub const RUN_BODY_MAX_BYTES: usize = RESULT_MAX_BYTES + 64 * 1024;
 
+/// The body of a `/start` or `destroy`: at most a container's id.
+pub const CONTROL_BODY_MAX_BYTES: usize = 1024;
+
 /// A result. `whisk.activation.payload.max`: the invoker cuts off what is longer.
 pub const RESULT_MAX_BYTES: usize = 1024 * 1024;
 
@@ -26,6 +29,10 @@ pub const LOG_MAX_BYTES: usize = 10 * 1024 * 1024;
 /// A container's id: OpenWhisk and WOW use UUIDs (36 characters).
 pub const CONTAINER_ID_MAX_BYTES: usize = 64;
 
+/// A container that has not been used for this long is removed. OpenWhisk removes its containers after 10 minutes, and some
+/// of its container factories never tell: ours must live a little longer.
+pub const CONTAINER_IDLE_MAX_MS: u64 = 11 * 60 * 1000;
+
 /// JSON nested deeper than this is refused: a bound for the checker's own memory (one bit a level).
 pub const JSON_MAX_DEPTH: usize = 256;
 
@@ -35,5 +42,12 @@ pub const GUEST_MEMORY_MAX_BYTES: usize = 256 * 1024 * 1024;
 /// The interpreter's operand stack and the room for frames, per instance in use.
 pub const GUEST_STACK_BYTES: usize = 64 * 1024;
 
-const _: () = assert!(RUN_BODY_MAX_BYTES > RESULT_MAX_BYTES, "a result must fit as the next action's input");
+const _: () = assert!(
+    RUN_BODY_MAX_BYTES > RESULT_MAX_BYTES,
+    "a result must fit as the next action's input"
+);
+const _: () = assert!(
+    CONTAINER_IDLE_MAX_MS > 10 * 60 * 1000,
+    "OpenWhisk still uses a container that is idle for 10 minutes"
+);
 const _: () = assert!(INIT_BODY_MAX_BYTES >= 64 * 1024 * 1024, "the contract asks for 64 MiB");
