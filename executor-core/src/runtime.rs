@@ -179,3 +179,48 @@ impl fmt::Display for OutOfMemory {
 }
 
 impl core::error::Error for OutOfMemory {}
+
+impl fmt::Display for LoadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            LoadError::Module(reason) => write!(f, "the engine refuses the module ({reason}): build it again"),
+            LoadError::UnknownAbi => f.write_str(
+                "the module exports neither ow_allocate and ow_run, nor WOW's buffer functions, nor _start: \
+                 build it with the SDK, or as a WASI command",
+            ),
+            LoadError::MissingMain => {
+                f.write_str("the module exports no function of the name and type that main asks for")
+            }
+            LoadError::MainTooLong => f.write_str("main is longer than 128 bytes"),
+            LoadError::OutOfMemory => f.write_str("this node has no memory for the module now"),
+        }
+    }
+}
+
+impl core::error::Error for LoadError {}
+
+impl fmt::Display for RunError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            RunError::Trap(trap) => write!(f, "An error has occurred: the action trapped: {trap}."),
+            RunError::Exit(code) => write!(f, "An error has occurred: the action exited with code {code}."),
+            RunError::Instantiate => f.write_str(
+                "The action cannot be started: its start function failed, or its data does not fit into its memory.",
+            ),
+            RunError::OutOfMemory => f.write_str(
+                "The action has run out of memory: make its input or its memory smaller, or raise the executor's limit.",
+            ),
+            RunError::BadAnswer => {
+                f.write_str("The action's answer is not in its memory, or not of the form that its ABI asks for.")
+            }
+            RunError::NoAnswer => f.write_str("The action did not return a dictionary or array."),
+            RunError::AnswerTooLong => f.write_str(
+                "The action's result is too long (OpenWhisk takes 1 MiB): store it elsewhere, and return where it is.",
+            ),
+            RunError::InputTooLong => f.write_str("The action's input is too long for its ABI."),
+            RunError::Deadline => f.write_str("The action exceeded its time limit and was stopped."),
+        }
+    }
+}
+
+impl core::error::Error for RunError {}
