@@ -1,0 +1,113 @@
+//! From the body of an `/init` to a loaded action.
+//!
+//! The bytes that move: the base64 of `code` is decoded to the front of its own place in the body. A stored artifact is used
+//! where it then lies; only AOT code that is not aligned there is moved by up to 15 bytes. A deflated artifact takes a
+//! second buffer.
+
+use core::ops::Range;
+
+use action_bundle::{Artifact, CodeError, Kind, Located};
+use lock_api::RawMutex;
+
+use crate::json;
+use crate::node::Node;
+use crate::openwhisk::InitRequest;
+use crate::runtime::{Init, OutOfMemory, Runtime};
+
+use super::{Executor, InitError};
+
+/// What AOT code has to be aligned to: WAMR's loader reads its numbers as aligned words of up to 8 bytes, and its vectors
+/// of 16.
+const AOT_ALIGNMENT_BYTES: usize = 16;
+
+pub(super) fn load<R: Runtime, N: Node, L: RawMutex>(
+    executor: &Executor<'_, R, N, L>,
+    request: InitRequest<R::Buffer>,
+) -> Result<R::Action, InitError> {
+    let InitRequest {
+        mut body,
+        code,
+        main,
+        env,
+    } = request;
+    let code = code
+        .and_then(|range| decode(body.as_mut(), range).transpose())
+        .transpose()
+        .map_err(InitError::Code)?;
+    let code = code.ok_or(InitError::MissingCode)?;
+    let policy = &executor.settings.policy;
+    let bytes = body.as_ref().get(code.decoded.clone()).unwrap_or_default();
+    let located = action_bundle::locate(bytes, policy).map_err(InitError::Code)?;
+    let (inflated, artifact) = match located {
+        Located::Stored(artifact) => {
+            let range = code.decoded.start + artifact.range.start..code.decoded.start + artifact.range.end;
+            (
+                None,
+                Artifact {
+                    kind: artifact.kind,
+                    range,
+                },
+            )
+        }
+        Located::Deflated(deflated) => {
+            let mut buffer = executor
+                .buffer(deflated.inflated_len())
+                .map_err(|OutOfMemory| InitError::OutOfMemory)?;
+            let artifact = action_bundle::inflate(bytes, &deflated, buffer.as_mut()).map_err(InitError::Code)?;
+            (Some(buffer), artifact)
+        }
+    };
+    let mut init = Init {
+        body,
+        inflated,
+        artifact,
+        main,
+        env,
+    };
+    if init.artifact.kind == Kind::Aot && init.inflated.is_none() {
+        init.artifact.range = align(init.body.as_mut(), init.artifact.range, code.room);
+    }
+    executor.runtime.load(init).map_err(InitError::Load)
+}
+
+/// Decoded code.
+struct Code {
+    decoded: Range<usize>,
+    /// What its text took; what is left of that is free.
+    room: Range<usize>,
+}
+
+/// Decode the content of `code` in place; `None` if it holds nothing but space.
+fn decode(body: &mut [u8], room: Range<usize>) -> Result<Option<Code>, CodeError> {
+    let content = body.get_mut(room.clone()).unwrap_or_default();
+    // JSON writers that escape `/` or `=` are about.
+    let text_len = json::unescape_in_place(content);
+    let text = content.get_mut(..text_len).unwrap_or_default();
+    // A text file that holds base64 ends in a newline.
+    let leading = text.len() - text.trim_ascii_start().len();
+    let trimmed_len = text.trim_ascii().len();
+    if trimmed_len == 0 {
+        return Ok(None);
+    }
+    let start = room.start + leading;
+    let base64 = text.get_mut(leading..leading + trimmed_len).unwrap_or_default();
+    let len = action_bundle::decode_base64(base64)?;
+    Ok(Some(Code {
+        decoded: start..start + len,
+        room,
+    }))
+}
+
+/// Move an artifact to the next aligned address, if it is not at one, and if there is room behind it.
+fn align(body: &mut [u8], range: Range<usize>, room: Range<usize>) -> Range<usize> {
+    let artifact = body.get(range.clone()).unwrap_or_default();
+    let shift = artifact.as_ptr().align_offset(AOT_ALIGNMENT_BYTES);
+    match range.end.checked_add(shift) {
+        Some(end) if shift > 0 && end <= room.end => {
+            let start = range.start + shift;
+            body.copy_within(range, start);
+            start..end
+        }
+        _ => range,
+    }
+}
