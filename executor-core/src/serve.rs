@@ -1,0 +1,186 @@
+//! The conductor: the one way that a request takes.
+//!
+//! **Takes** a connection with a request on it. **Gives** the reply to it, and then does what no client waits for.
+//!
+//! **Invariants.** Only this module knows the order of the stages. An error of an early stage becomes a reply here and leaves
+//! by the same way as any other. Whatever a run holds (its instance, the answer in it) is freed after the reply has left.
+//!
+//! **Not here.** Accepting, waiting for a request, time limits of a connection, closing it: the platform's.
+
+use embedded_io::{Error as _, Read, Write};
+use lock_api::RawMutex;
+
+use crate::executor::{Executor, InitError, Outcome};
+use crate::http::{Framing, Inbox, Persistence, Version, write_response};
+use crate::limits::CONTROL_BODY_MAX_BYTES;
+use crate::node::Node;
+use crate::openwhisk::{Command, CommandError, Listener, Reply, RequestError, Route, route};
+use crate::runtime::{Finished, Logs, OutOfMemory, Runtime};
+
+/// What is to become of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Next {
+    /// Another request may come, or lies in the inbox already ([`Inbox::is_empty`]).
+    KeepAlive,
+    /// Close it. The reply, if there was anyone to tell, has left. The rest of a refused request may still be on its way:
+    /// a platform whose sockets reset the connection over unread bytes should read them for a while first.
+    Close,
+}
+
+/// Serve one request: receive it, carry it out, reply.
+pub fn serve_one<C: Read + Write, R: Runtime, N: Node, L: RawMutex>(
+    executor: &Executor<'_, R, N, L>,
+    connection: &mut C,
+    inbox: &mut Inbox<'_>,
+    listener: Listener,
+) -> Next {
+    let head = inbox.read_head(connection, |head| {
+        (head.framing, route(listener, head.method, head.target))
+    });
+    let (framing, outcome) = match head {
+        Ok((framing, Ok(route))) => (Some(framing), perform(executor, connection, inbox, &framing, route)),
+        Ok((framing, Err(error))) => (Some(framing), Err(RequestError::Route(error))),
+        Err(error) => (None, Err(RequestError::Receive(error))),
+    };
+    let persistence = persistence(framing, &outcome, executor.node().is_draining());
+    let settings = executor.settings();
+    let reply = match &outcome {
+        Ok(outcome) => Some(Reply::of_outcome(
+            outcome,
+            settings.reply_style,
+            settings.result_max_bytes,
+        )),
+        Err(error) => Reply::of_request_error(error),
+    };
+    if let Err(error) = &outcome {
+        log::debug!("request refused: {error}");
+    }
+    let mut next = Next::Close;
+    if let Some(reply) = reply {
+        let sent = write_response(
+            connection,
+            inbox.spare(),
+            reply.status,
+            persistence,
+            &reply.content.parts(),
+        );
+        match sent {
+            Ok(()) if persistence != Persistence::Close => next = Next::KeepAlive,
+            Ok(()) => {}
+            Err(error) => log::info!("a reply could not be sent: {:?}", error.kind()),
+        }
+    }
+    settle(executor, &outcome);
+    next
+}
+
+/// Receive the body where it is wanted, understand it, carry it out.
+fn perform<C: Read + Write, R: Runtime, N: Node, L: RawMutex>(
+    executor: &Executor<'_, R, N, L>,
+    connection: &mut C,
+    inbox: &mut Inbox<'_>,
+    framing: &Framing,
+    route: Route,
+) -> Result<Outcome<R>, RequestError> {
+    let settings = executor.settings();
+    let body_max_bytes = match route {
+        Route::Init(_) => settings.init_body_max_bytes,
+        Route::Run(_) => settings.run_body_max_bytes,
+        Route::Start | Route::Destroy(_) => CONTROL_BODY_MAX_BYTES.min(inbox.capacity()),
+    };
+    let len = body_len(framing, body_max_bytes)?;
+    let owned;
+    let command = match route {
+        Route::Init(container) => Command::init(container, receive_owned(executor, connection, inbox, framing, len)?),
+        Route::Run(container) if len > inbox.capacity() => {
+            owned = receive_owned(executor, connection, inbox, framing, len)?;
+            Command::run(container, owned.as_ref())
+        }
+        Route::Run(container) => Command::run(container, receive_in_place(connection, inbox, framing, len)?),
+        Route::Start => receive_in_place(connection, inbox, framing, len).map(|_| Ok(Command::Start))?,
+        Route::Destroy(id) => Ok(Command::destroy(id, receive_in_place(connection, inbox, framing, len)?)),
+    };
+    Ok(executor.execute(command.map_err(RequestError::Command)?))
+}
+
+/// The body's length, if it is known and not too great.
+fn body_len(framing: &Framing, max_bytes: usize) -> Result<usize, RequestError> {
+    if framing.is_transfer_coded {
+        return Err(RequestError::TransferCoded);
+    }
+    usize::try_from(framing.body_len)
+        .ok()
+        .filter(|len| *len <= max_bytes)
+        .ok_or(RequestError::TooLarge {
+            body_len: framing.body_len,
+            max_bytes,
+        })
+}
+
+/// A body that changes its owner, or does not fit into the inbox.
+fn receive_owned<C: Read + Write, R: Runtime, N: Node, L: RawMutex>(
+    executor: &Executor<'_, R, N, L>,
+    connection: &mut C,
+    inbox: &mut Inbox<'_>,
+    framing: &Framing,
+    len: usize,
+) -> Result<R::Buffer, RequestError> {
+    let mut body = executor.buffer(len).map_err(|OutOfMemory| RequestError::OutOfMemory)?;
+    inbox.send_continue(connection, framing).map_err(RequestError::Body)?;
+    inbox.read_into(connection, body.as_mut()).map_err(RequestError::Body)?;
+    Ok(body)
+}
+
+/// A body that is used where it arrives.
+fn receive_in_place<'i, C: Read + Write>(
+    connection: &mut C,
+    inbox: &'i mut Inbox<'_>,
+    framing: &Framing,
+    len: usize,
+) -> Result<&'i [u8], RequestError> {
+    inbox.send_continue(connection, framing).map_err(RequestError::Body)?;
+    inbox
+        .read_in_place(connection, len)
+        .map(|body| &*body)
+        .map_err(RequestError::Body)
+}
+
+/// Whether the connection can be used again: only if it is known where the next request starts.
+fn persistence<R: Runtime>(
+    framing: Option<Framing>,
+    outcome: &Result<Outcome<R>, RequestError>,
+    is_draining: bool,
+) -> Persistence {
+    let Some(framing) = framing else {
+        return Persistence::Close;
+    };
+    let is_received = match outcome {
+        Ok(_) | Err(RequestError::Command(_)) => true,
+        Err(_) => framing.body_len == 0 && !framing.is_transfer_coded,
+    };
+    match framing.version {
+        _ if is_draining || !is_received || !framing.keep_alive => Persistence::Close,
+        Version::Http11 => Persistence::Open,
+        Version::Http10 => Persistence::OpenExplicitly,
+    }
+}
+
+/// What is done when the reply has left: pass on logs, make the next instance ready.
+fn settle<R: Runtime, N: Node, L: RawMutex>(
+    executor: &Executor<'_, R, N, L>,
+    outcome: &Result<Outcome<R>, RequestError>,
+) {
+    match outcome {
+        Ok(Outcome::Initialised(action)) => executor.runtime().prepare(action),
+        Ok(Outcome::Ran(finished)) => executor.node().activation_ended(finished.logs()),
+        // OpenWhisk collects logs after these, too, and waits for the end of an activation in them.
+        Ok(Outcome::InitFailed(InitError::Code(error))) if error.is_malformed_request() => {}
+        Ok(Outcome::InitFailed(InitError::Code(_) | InitError::Load(_) | InitError::OutOfMemory))
+        | Err(RequestError::Command(CommandError::ScalarValue)) => {
+            executor.node().activation_ended(Logs::default());
+        }
+        Ok(Outcome::Refused(refusal)) => log::info!("{refusal}"),
+        Ok(Outcome::Started { .. } | Outcome::Destroyed | Outcome::InitFailed(InitError::MissingCode)) | Err(_) => {}
+    }
+}
