@@ -40,7 +40,11 @@ wamr_sys_thread_prepare(void)
     (void)os_thread_get_stack_boundary();
 }
 
-/* After loading, nothing points into `bytes` any more (but see wasm_runtime_is_underlying_binary_freeable). */
+/* wasm_runtime_is_underlying_binary_freeable tells whether anything points into `bytes` afterwards.
+ *
+ * AOT files are always loaded in place: in this version (2.4.3 and the fixes up to 2.4.5) aot_loader.c notes that a binary
+ * is freeable only after it has decided, by the same note, not to copy the data segments; unloading then frees addresses
+ * inside of the binary. */
 wasm_module_t
 wamr_sys_load(uint8_t *bytes, uint32_t size, char *error, uint32_t error_size)
 {
@@ -48,7 +52,7 @@ wamr_sys_load(uint8_t *bytes, uint32_t size, char *error, uint32_t error_size)
 
     memset(&args, 0, sizeof(args));
     args.name = "";
-    args.wasm_binary_freeable = true;
+    args.wasm_binary_freeable = get_package_type(bytes, size) != Wasm_Module_AoT;
     return wasm_runtime_load_ex(bytes, size, &args, error, error_size);
 }
 

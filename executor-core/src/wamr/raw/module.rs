@@ -42,7 +42,7 @@ impl AsMut<[u8]> for Buffer {
 /// A loaded module. Instances share it.
 pub struct Module {
     handle: NonNull<sys::Module>,
-    /// Kept while the engine points into it: the classic interpreter runs the code from there.
+    /// Kept while the engine points into it: the classic interpreter's code, an AOT module's data segments.
     _bytes: Option<Buffer>,
 }
 
@@ -67,6 +67,9 @@ impl Module {
     /// # Errors
     /// WAMR's own words.
     pub fn load(mut bytes: Buffer, range: Range<usize>) -> Result<Self, Message> {
+        // What follows the artifact (in a bundle, the portable module) is not kept with it.
+        bytes.0.truncate(range.end);
+        bytes.0.shrink_to_fit();
         let mut error = ErrorText::new();
         let (error_text, error_size) = error.pointer_and_size();
         let code = bytes.as_mut().get_mut(range).unwrap_or_default();
