@@ -1,0 +1,74 @@
+//! Running other programs: quiet when all is well, everything told when not.
+
+use std::ffi::OsStr;
+use std::io::IsTerminal;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// What a program printed, and how long it took.
+pub struct Finished {
+    pub stdout: String,
+    pub duration: Duration,
+}
+
+/// Tells what is going on: a spinner on a terminal, lines elsewhere.
+#[derive(Clone, Copy)]
+pub struct Shell {
+    pub is_verbose: bool,
+}
+
+impl Shell {
+    /// Run a program that may take long; `what` says what it does. Its output is shown only if it fails.
+    pub fn run(self, what: &str, command: &mut Command) -> Result<Finished> {
+        let start = Instant::now();
+        if self.is_verbose {
+            eprintln!("  $ {}", display(command));
+        }
+        let spinner = self.spinner(what);
+        let output = command.stdin(Stdio::null()).output();
+        spinner.finish_and_clear();
+        let output = output.with_context(|| format!("cannot run {}", command.get_program().display()))?;
+        let duration = start.elapsed();
+        if !output.status.success() {
+            eprintln!("--- {}", display(command));
+            eprint!("{}", String::from_utf8_lossy(&output.stdout));
+            eprint!("{}", String::from_utf8_lossy(&output.stderr));
+            bail!("{what}: `{}` failed ({})", command.get_program().display(), output.status);
+        }
+        if duration > Duration::from_secs(1) || self.is_verbose {
+            eprintln!("  {what}: {:.1} s", duration.as_secs_f64());
+        }
+        Ok(Finished { stdout: String::from_utf8_lossy(&output.stdout).into_owned(), duration })
+    }
+
+    /// Say that something long begins, for work that is not a program's.
+    pub fn say(self, what: &str) {
+        eprintln!("  {what}");
+    }
+
+    fn spinner(self, what: &str) -> ProgressBar {
+        if !std::io::stderr().is_terminal() || self.is_verbose {
+            return ProgressBar::hidden();
+        }
+        let spinner = ProgressBar::new_spinner().with_message(what.to_owned());
+        if let Ok(style) = ProgressStyle::with_template("  {spinner} {msg} {elapsed}") {
+            spinner.set_style(style);
+        }
+        spinner.enable_steady_tick(Duration::from_millis(120));
+        spinner
+    }
+}
+
+/// What a program prints, if it can be run and succeeds.
+pub fn ask(program: impl AsRef<OsStr>, arguments: &[&str]) -> Option<String> {
+    let output = Command::new(program).args(arguments).stdin(Stdio::null()).output().ok()?;
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+fn display(command: &Command) -> String {
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    words.map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ")
+}
