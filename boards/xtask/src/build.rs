@@ -21,7 +21,14 @@ pub struct Tools {
 pub fn executor(project: &Project, shell: Shell, board: &Board) -> Result<PathBuf> {
     let mut cargo = project.cargo();
     cargo
-        .args(["build", "--release", "--package", "executor-linux", "--target", &board.rust_target])
+        .args([
+            "build",
+            "--release",
+            "--package",
+            "executor-linux",
+            "--target",
+            &board.rust_target,
+        ])
         .env("CARGO_ENCODED_RUSTFLAGS", board.rust_flags.join("\u{1f}"));
     if board.interpreter == Interpreter::Classic {
         cargo.arg("--no-default-features");
@@ -33,7 +40,10 @@ pub fn executor(project: &Project, shell: Shell, board: &Board) -> Result<PathBu
 /// The bundler, and WAMR's compiler.
 pub fn tools(project: &Project, shell: Shell) -> Result<Tools> {
     shell.run("bundler", project.cargo().args(["build", "--package", "bundler"]))?;
-    Ok(Tools { bundle: project.target.join("debug/bundle"), wamrc: wamrc(project, shell)? })
+    Ok(Tools {
+        bundle: project.target.join("debug/bundle"),
+        wamrc: wamrc(project, shell)?,
+    })
 }
 
 /// WAMR's compiler takes a minute to build and hardly ever changes: it is kept in the cache, under a hash of all that it is
@@ -68,7 +78,12 @@ fn wamrc_key(project: &Project) -> Result<String> {
     for program in ["rustc", "llvm-config-19", "cc"] {
         hash.update(ask(program, &["--version"]).unwrap_or_default());
     }
-    Ok(hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect())
+    Ok(hash
+        .finalize()
+        .iter()
+        .take(8)
+        .map(|byte| format!("{byte:02x}"))
+        .collect())
 }
 
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
@@ -100,10 +115,23 @@ pub fn module(
     target: &str,
     features: &str,
 ) -> Result<PathBuf> {
-    let built = project.target.join("guests").join(if features.is_empty() { "plain" } else { features });
+    let built = project
+        .target
+        .join("guests")
+        .join(if features.is_empty() { "plain" } else { features });
     let mut cargo = toolchain.cargo();
     cargo
-        .args(["build", "--release", "--locked", "--package", package, "--target", target, "--features", features])
+        .args([
+            "build",
+            "--release",
+            "--locked",
+            "--package",
+            package,
+            "--target",
+            target,
+            "--features",
+            features,
+        ])
         .current_dir(project.root.join("actions/examples"))
         .arg("--target-dir")
         .arg(&built);
@@ -120,7 +148,13 @@ pub fn key(project: &Project, shell: Shell, tools: &Tools) -> Result<(PathBuf, P
         for half in [&secret, &public] {
             let _ = fs::remove_file(half);
         }
-        shell.run("key pair", std::process::Command::new(&tools.bundle).arg("keygen").arg("-o").arg(&stem))?;
+        shell.run(
+            "key pair",
+            std::process::Command::new(&tools.bundle)
+                .arg("keygen")
+                .arg("-o")
+                .arg(&stem),
+        )?;
     }
     Ok((secret, public))
 }

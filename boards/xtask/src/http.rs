@@ -47,10 +47,16 @@ impl Connection {
 
 /// The reply, if it has arrived whole.
 fn parse(bytes: &[u8]) -> Result<Option<Reply>> {
-    let Some(head_len) = bytes.windows(4).position(|window| window == b"\r\n\r\n") else { return Ok(None) };
+    let Some(head_len) = bytes.windows(4).position(|window| window == b"\r\n\r\n") else {
+        return Ok(None);
+    };
     let (head, rest) = bytes.split_at(head_len);
     let head = std::str::from_utf8(head).context("the reply's head is not text")?;
-    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).context("the reply has no status")?;
+    let status = head
+        .split(' ')
+        .nth(1)
+        .and_then(|status| status.parse().ok())
+        .context("the reply has no status")?;
     let length: usize = head
         .lines()
         .filter_map(|line| line.split_once(':'))
@@ -58,7 +64,10 @@ fn parse(bytes: &[u8]) -> Result<Option<Reply>> {
         .and_then(|(_, length)| length.trim().parse().ok())
         .context("the reply has no Content-Length")?;
     let body = rest.get(4..4 + length);
-    Ok(body.map(|body| Reply { status, body: String::from_utf8_lossy(body).into_owned() }))
+    Ok(body.map(|body| Reply {
+        status,
+        body: String::from_utf8_lossy(body).into_owned(),
+    }))
 }
 
 #[cfg(test)]

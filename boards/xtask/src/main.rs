@@ -4,6 +4,8 @@ mod board;
 mod build;
 mod demo;
 mod http;
+mod invoker;
+mod measure;
 mod project;
 mod shell;
 mod system;
@@ -54,6 +56,8 @@ enum Task {
         #[arg(long)]
         force_fallback: bool,
     },
+    /// Measure cold and warm starts, memory and size
+    Measure,
     /// List the boards
     Boards,
 }
@@ -75,13 +79,18 @@ const BARE_TARGET: &str = "thumbv7em-none-eabihf";
 
 fn run(arguments: &Arguments) -> Result<ExitCode> {
     let project = Project::find()?;
-    let shell = Shell { is_verbose: arguments.verbose };
+    let shell = Shell {
+        is_verbose: arguments.verbose,
+    };
     match &arguments.command {
-        Task::Demo => {
+        Task::Demo | Task::Measure => {
             system::provide(shell, Extent::Build, arguments.yes)?;
             let toolchain = provide_targets(&project, shell, WASM_TARGETS, Source::RustupThenDebian)?;
             let board = Board::load(&project.boards(), "linux-amd64")?;
-            demo::demo(&project, shell, &board, &toolchain)?;
+            match arguments.command {
+                Task::Measure => measure::measure(&project, shell, &board, &toolchain)?,
+                _ => demo::demo(&project, shell, &board, &toolchain)?,
+            }
         }
         Task::Test { list: true, .. } => {
             for step in test::STEPS {
@@ -91,7 +100,11 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
         Task::Test { only, .. } => return test::test(&project, shell, only, arguments.yes),
         Task::Setup { force_fallback } => {
             system::provide(shell, Extent::BuildAndExamples, arguments.yes)?;
-            let source = if *force_fallback { Source::DebianOnly } else { Source::RustupThenDebian };
+            let source = if *force_fallback {
+                Source::DebianOnly
+            } else {
+                Source::RustupThenDebian
+            };
             let targets: Vec<&str> = WASM_TARGETS.iter().copied().chain([BARE_TARGET]).collect();
             let toolchain = provide_targets(&project, shell, &targets, source)?;
             println!("ready: {}", toolchain.describe());
@@ -99,7 +112,10 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
         Task::Boards => {
             for name in board::names(&project.boards())? {
                 let board = Board::load(&project.boards(), &name)?;
-                println!("{name:<16} {}\n{:16} {}, AOT {} ({})", board.description, "", board.rust_target, board.wamrc_target, board.wamrc_cpu);
+                println!(
+                    "{name:<16} {}\n{:16} {}, AOT {} ({})",
+                    board.description, "", board.rust_target, board.wamrc_target, board.wamrc_cpu
+                );
             }
         }
     }

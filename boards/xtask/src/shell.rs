@@ -8,12 +8,6 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// What a program printed, and how long it took.
-pub struct Finished {
-    pub stdout: String,
-    pub duration: Duration,
-}
-
 /// Tells what is going on: a spinner on a terminal, lines elsewhere.
 #[derive(Clone, Copy)]
 pub struct Shell {
@@ -21,8 +15,9 @@ pub struct Shell {
 }
 
 impl Shell {
-    /// Run a program that may take long; `what` says what it does. Its output is shown only if it fails.
-    pub fn run(self, what: &str, command: &mut Command) -> Result<Finished> {
+    /// Run a program that may take long; `what` says what it does. Gives its standard output; all of its output is shown if
+    /// it fails.
+    pub fn run(self, what: &str, command: &mut Command) -> Result<String> {
         let start = Instant::now();
         if self.is_verbose {
             eprintln!("  $ {}", display(command));
@@ -36,12 +31,16 @@ impl Shell {
             eprintln!("--- {}", display(command));
             eprint!("{}", String::from_utf8_lossy(&output.stdout));
             eprint!("{}", String::from_utf8_lossy(&output.stderr));
-            bail!("{what}: `{}` failed ({})", command.get_program().display(), output.status);
+            bail!(
+                "{what}: `{}` failed ({})",
+                command.get_program().display(),
+                output.status
+            );
         }
         if duration > Duration::from_secs(1) || self.is_verbose {
             eprintln!("  {what}: {:.1} s", duration.as_secs_f64());
         }
-        Ok(Finished { stdout: String::from_utf8_lossy(&output.stdout).into_owned(), duration })
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
     /// Say that something long begins, for work that is not a program's.
@@ -64,11 +63,21 @@ impl Shell {
 
 /// What a program prints, if it can be run and succeeds.
 pub fn ask(program: impl AsRef<OsStr>, arguments: &[&str]) -> Option<String> {
-    let output = Command::new(program).args(arguments).stdin(Stdio::null()).output().ok()?;
-    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    let output = Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .output()
+        .ok()?;
+    output
+        .status
+        .success()
+        .then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
 fn display(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
-    words.map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ")
+    words
+        .map(|word| word.to_string_lossy().into_owned())
+        .collect::<Vec<_>>()
+        .join(" ")
 }

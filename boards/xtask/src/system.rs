@@ -17,8 +17,16 @@ struct Need {
 
 /// For the executor and the demo.
 const BUILD: &[Need] = &[
-    Need { what: "a C compiler", check: &["cc", "--version"], packages: &["gcc", "libc6-dev"] },
-    Need { what: "a C++ compiler (for the AOT compiler)", check: &["c++", "--version"], packages: &["g++"] },
+    Need {
+        what: "a C compiler",
+        check: &["cc", "--version"],
+        packages: &["gcc", "libc6-dev"],
+    },
+    Need {
+        what: "a C++ compiler (for the AOT compiler)",
+        check: &["c++", "--version"],
+        packages: &["g++"],
+    },
     Need {
         what: "LLVM 19's development files (for the AOT compiler)",
         check: &["llvm-config-19", "--version"],
@@ -33,8 +41,16 @@ const EXAMPLES: &[Need] = &[
         check: &["sh", "-c", "clang-19 --version && wasm-ld-19 --version"],
         packages: &["clang-19", "lld-19"],
     },
-    Need { what: "node (for the AssemblyScript example)", check: &["node", "--version"], packages: &["nodejs"] },
-    Need { what: "npm (for the AssemblyScript example)", check: &["npm", "--version"], packages: &["npm"] },
+    Need {
+        what: "node (for the AssemblyScript example)",
+        check: &["node", "--version"],
+        packages: &["nodejs"],
+    },
+    Need {
+        what: "npm (for the AssemblyScript example)",
+        check: &["npm", "--version"],
+        packages: &["npm"],
+    },
 ];
 
 /// How much is needed.
@@ -52,10 +68,16 @@ pub fn provide(shell: Shell, extent: Extent, is_agreed: bool) -> Result<()> {
         return Ok(());
     }
     let packages: Vec<&str> = missing.iter().flat_map(|need| need.packages).copied().collect();
-    let list = missing.iter().map(|need| format!("  - {}", need.what)).collect::<Vec<_>>().join("\n");
+    let list = missing
+        .iter()
+        .map(|need| format!("  - {}", need.what))
+        .collect::<Vec<_>>()
+        .join("\n");
     let by_hand = format!("apt-get install --no-install-recommends {}", packages.join(" "));
     if ask("apt-get", &["--version"]).is_none() {
-        bail!("this is missing:\n{list}\nOn Debian 12 it is: {by_hand}\nOn other systems, install the same by its own means.");
+        bail!(
+            "this is missing:\n{list}\nOn Debian 12 it is: {by_hand}\nOn other systems, install the same by its own means."
+        );
     }
     let is_root = ask("id", &["-u"]).as_deref() == Some("0");
     if !is_root && ask("sudo", &["-n", "true"]).is_none() && !io::stdin().is_terminal() {
@@ -66,7 +88,11 @@ pub fn provide(shell: Shell, extent: Extent, is_agreed: bool) -> Result<()> {
         bail!("not installed; by hand: {by_hand}");
     }
     let apt = |arguments: &[&str]| {
-        let mut command = if is_root { Command::new("apt-get") } else { Command::new("sudo") };
+        let mut command = if is_root {
+            Command::new("apt-get")
+        } else {
+            Command::new("sudo")
+        };
         if !is_root {
             command.arg("apt-get");
         }
@@ -77,15 +103,23 @@ pub fn provide(shell: Shell, extent: Extent, is_agreed: bool) -> Result<()> {
     // --no-remove: a build must never take something away from the machine.
     let install = ["install", "--yes", "--no-install-recommends", "--no-remove"];
     let install: Vec<&str> = install.into_iter().chain(packages).collect();
-    shell.run("packages", &mut apt(&install)).with_context(|| format!("by hand: {by_hand}"))?;
+    shell
+        .run("packages", &mut apt(&install))
+        .with_context(|| format!("by hand: {by_hand}"))?;
     match missing.iter().find(|need| !is_met(need)) {
         None => Ok(()),
-        Some(need) => bail!("{} is still missing after installing {}", need.what, need.packages.join(" ")),
+        Some(need) => bail!(
+            "{} is still missing after installing {}",
+            need.what,
+            need.packages.join(" ")
+        ),
     }
 }
 
 fn is_met(need: &Need) -> bool {
-    need.check.split_first().is_some_and(|(program, arguments)| ask(program, arguments).is_some())
+    need.check
+        .split_first()
+        .is_some_and(|(program, arguments)| ask(program, arguments).is_some())
 }
 
 fn asks_yes(question: &str) -> Result<bool> {

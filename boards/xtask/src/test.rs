@@ -31,14 +31,46 @@ struct Context<'a> {
 
 /// In the order in which they run: what fails fast comes first.
 pub const STEPS: &[Step] = &[
-    Step { name: "format", what: "every Rust file is formatted", run: format },
-    Step { name: "clippy", what: "no lint warns", run: clippy },
-    Step { name: "bare", what: "the core builds without a system", run: bare },
-    Step { name: "guests", what: "the SDK's tests, and the examples on another engine", run: guests },
-    Step { name: "bundles", what: "the examples as signed bundles, in all ABIs and languages", run: bundles },
-    Step { name: "tests", what: "the tests of every crate, those over sockets among them", run: tests },
-    Step { name: "fallback", what: "guests can be built without rustup's targets", run: fallback },
-    Step { name: "demo", what: "the demo's two answers", run: run_demo },
+    Step {
+        name: "format",
+        what: "every Rust file is formatted",
+        run: format,
+    },
+    Step {
+        name: "clippy",
+        what: "no lint warns",
+        run: clippy,
+    },
+    Step {
+        name: "bare",
+        what: "the core builds without a system",
+        run: bare,
+    },
+    Step {
+        name: "guests",
+        what: "the SDK's tests, and the examples on another engine",
+        run: guests,
+    },
+    Step {
+        name: "bundles",
+        what: "the examples as signed bundles, in all ABIs and languages",
+        run: bundles,
+    },
+    Step {
+        name: "tests",
+        what: "the tests of every crate, those over sockets among them",
+        run: tests,
+    },
+    Step {
+        name: "fallback",
+        what: "guests can be built without rustup's targets",
+        run: fallback,
+    },
+    Step {
+        name: "demo",
+        what: "the demo's two answers",
+        run: run_demo,
+    },
 ];
 
 /// Run the steps, then tell how each went.
@@ -50,9 +82,17 @@ pub fn test(project: &Project, shell: Shell, only: &[String], is_agreed: bool) -
     let targets: Vec<&str> = WASM_TARGETS.iter().copied().chain([BARE_TARGET]).collect();
     let toolchain = provide_targets(project, shell, &targets, Source::RustupThenDebian)?;
     let board = Board::load(&project.boards(), "linux-amd64")?;
-    let context = Context { project, shell, board, toolchain };
+    let context = Context {
+        project,
+        shell,
+        board,
+        toolchain,
+    };
     let mut results: Vec<(&Step, Duration, bool)> = Vec::new();
-    for step in STEPS.iter().filter(|step| only.is_empty() || only.iter().any(|name| name == step.name)) {
+    for step in STEPS
+        .iter()
+        .filter(|step| only.is_empty() || only.iter().any(|name| name == step.name))
+    {
         eprintln!("{}: {}", step.name, step.what);
         let start = Instant::now();
         let result = (step.run)(&context);
@@ -64,11 +104,20 @@ pub fn test(project: &Project, shell: Shell, only: &[String], is_agreed: bool) -
     println!();
     for (step, duration, is_passed) in &results {
         let verdict = if *is_passed { "passed" } else { "FAILED" };
-        println!("{:<10} {verdict}  {:>7.1} s  {}", step.name, duration.as_secs_f64(), step.what);
+        println!(
+            "{:<10} {verdict}  {:>7.1} s  {}",
+            step.name,
+            duration.as_secs_f64(),
+            step.what
+        );
     }
     let failed = results.iter().filter(|(.., is_passed)| !is_passed).count();
     println!("{} passed, {failed} failed", results.len() - failed);
-    Ok(if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if failed == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 /// Cargo workspaces besides the root's: guests are built with profiles of their own.
@@ -77,7 +126,9 @@ const GUEST_WORKSPACES: &[&str] = &["actions/sdk", "actions/examples"];
 fn format(context: &Context<'_>) -> Result<()> {
     for folder in [""].iter().chain(GUEST_WORKSPACES) {
         let mut cargo = context.project.cargo();
-        cargo.args(["fmt", "--all", "--check"]).current_dir(context.project.root.join(folder));
+        cargo
+            .args(["fmt", "--all", "--check"])
+            .current_dir(context.project.root.join(folder));
         context.shell.run("format", &mut cargo)?;
     }
     Ok(())
@@ -86,7 +137,10 @@ fn format(context: &Context<'_>) -> Result<()> {
 fn clippy(context: &Context<'_>) -> Result<()> {
     let lint = |arguments: &[&str]| {
         let mut cargo = context.project.cargo();
-        cargo.arg("clippy").args(arguments).args(["--all-targets", "--", "-D", "warnings"]);
+        cargo
+            .arg("clippy")
+            .args(arguments)
+            .args(["--all-targets", "--", "-D", "warnings"]);
         context.shell.run("clippy", &mut cargo).map(drop)
     };
     lint(&["--workspace"])?;
@@ -95,7 +149,9 @@ fn clippy(context: &Context<'_>) -> Result<()> {
     for folder in GUEST_WORKSPACES {
         let mut cargo = context.project.cargo();
         cargo.args(["clippy", "--all-targets", "--", "-D", "warnings"]);
-        context.shell.run("clippy", cargo.current_dir(context.project.root.join(folder)))?;
+        context
+            .shell
+            .run("clippy", cargo.current_dir(context.project.root.join(folder)))?;
     }
     Ok(())
 }
@@ -104,8 +160,18 @@ fn clippy(context: &Context<'_>) -> Result<()> {
 fn bare(context: &Context<'_>) -> Result<()> {
     for package in ["action-bundle", "executor-wasi", "executor-core"] {
         let mut cargo = context.toolchain.cargo();
-        cargo.args(["build", "--package", package, "--no-default-features", "--target", BARE_TARGET]);
-        context.shell.run(&format!("{package} for {BARE_TARGET}"), cargo.current_dir(&context.project.root))?;
+        cargo.args([
+            "build",
+            "--package",
+            package,
+            "--no-default-features",
+            "--target",
+            BARE_TARGET,
+        ]);
+        context.shell.run(
+            &format!("{package} for {BARE_TARGET}"),
+            cargo.current_dir(&context.project.root),
+        )?;
     }
     Ok(())
 }
@@ -113,25 +179,35 @@ fn bare(context: &Context<'_>) -> Result<()> {
 fn guests(context: &Context<'_>) -> Result<()> {
     for folder in GUEST_WORKSPACES {
         let mut cargo = context.project.cargo();
-        cargo.args(["test", "--locked"]).current_dir(context.project.root.join(folder));
-        context.shell.run(&format!("tests of {folder}"), cargo.envs(context.toolchain.environment()))?;
+        cargo
+            .args(["test", "--locked"])
+            .current_dir(context.project.root.join(folder));
+        context.shell.run(
+            &format!("tests of {folder}"),
+            cargo.envs(context.toolchain.environment()),
+        )?;
     }
     Ok(())
 }
 
 /// Examples that speak the ABI of their own package.
-const PACKAGES: &[&str] =
-    &["add", "block", "clock", "echo", "filesys", "hash", "hello", "net", "prime", "random"];
+const PACKAGES: &[&str] = &[
+    "add", "block", "clock", "echo", "filesys", "hash", "hello", "net", "prime", "random",
+];
 
 /// Examples that are also built as a WASI command and for WOW's ABI.
 const IN_ALL_ABIS: &[&str] = &["add", "echo", "hash", "prime"];
 
 fn bundles(context: &Context<'_>) -> Result<()> {
-    let Context { project, shell, board, toolchain } = context;
+    let Context {
+        project,
+        shell,
+        board,
+        toolchain,
+    } = context;
     let tools = build::tools(project, *shell)?;
-    let bundle = |name: &str, source: &Path| {
-        build::bundle(project, *shell, board, &tools, toolchain, &Bundle { name, source })
-    };
+    let bundle =
+        |name: &str, source: &Path| build::bundle(project, *shell, board, &tools, toolchain, &Bundle { name, source });
     let examples = Path::new("actions/examples");
     for package in PACKAGES {
         bundle(package, &examples.join(package))?;
@@ -171,9 +247,11 @@ fn test_environment(project: &Project) -> [(&'static str, PathBuf); 1] {
 
 fn tests(context: &Context<'_>) -> Result<()> {
     let mut cargo = context.project.cargo();
-    cargo.args(["test", "--workspace"]).envs(test_environment(context.project));
-    let finished = context.shell.run("tests", &mut cargo)?;
-    for line in finished.stdout.lines().filter(|line| line.starts_with("test result")) {
+    cargo
+        .args(["test", "--workspace"])
+        .envs(test_environment(context.project));
+    let printed = context.shell.run("tests", &mut cargo)?;
+    for line in printed.lines().filter(|line| line.starts_with("test result")) {
         println!("{line}");
     }
     // The core alone: with the features that others ask for, `--workspace` never builds it so.

@@ -1,0 +1,196 @@
+//! The invoker as a client meets it: started, asked over HTTP, timed, ended.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use base64_simd::STANDARD;
+use serde_json::Value;
+
+use crate::http::Connection;
+
+/// What `add` is asked, and what it has to answer.
+pub const INPUT: &str = r#"{"value":{"param1":2,"param2":2}}"#;
+const ANSWER: &str = r#"{"result":4}"#;
+
+/// Times, sorted.
+pub struct Times(Vec<Duration>);
+
+impl Times {
+    fn new(mut times: Vec<Duration>) -> Self {
+        times.sort_unstable();
+        Times(times)
+    }
+
+    /// The time that `percent` of all did not exceed.
+    pub fn percentile(&self, percent: usize) -> Duration {
+        let index = (self.0.len() * percent / 100).min(self.0.len().saturating_sub(1));
+        self.0.get(index).copied().unwrap_or_default()
+    }
+}
+
+pub fn micros(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e6
+}
+
+/// Cold starts, and the answer that all of them gave.
+pub struct ColdStarts {
+    pub answer: String,
+    pub times: Times,
+}
+
+/// The invoker, ended when it goes out of scope.
+pub struct Invoker {
+    child: Child,
+    pub address: SocketAddr,
+}
+
+impl Invoker {
+    pub fn start(executor: &Path, public_key: &Path) -> Result<Self> {
+        let mut child = Command::new(executor)
+            .args([
+                "invoker",
+                "--listen",
+                "127.0.0.1:0",
+                "--max-containers",
+                "16000",
+                "--trust",
+            ])
+            .arg(public_key)
+            .stdin(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("cannot start {}", executor.display()))?;
+        let stderr = child.stderr.take().context("standard error is piped")?;
+        let mut said = String::new();
+        for line in BufReader::new(stderr).lines() {
+            let line = line?;
+            // The address may stand in a URL.
+            let words = line.split_whitespace().map(|word| word.trim_start_matches("http://"));
+            if let Some(address) = words.filter_map(|word| word.parse::<SocketAddr>().ok()).next() {
+                return Ok(Invoker { child, address });
+            }
+            said.push_str(&line);
+        }
+        let _ = child.wait();
+        bail!("the invoker ended before it listened: {said}")
+    }
+
+    /// A new container's own address.
+    fn start_container(&self) -> Result<SocketAddr> {
+        let reply = Connection::open(self.address)?.post("/start", "")?;
+        ensure!(reply.status == 200, "/start gave {}: {}", reply.status, reply.body);
+        let started: Value = serde_json::from_str(&reply.body)?;
+        let port = started["port"]
+            .as_u64()
+            .and_then(|port| u16::try_from(port).ok())
+            .context("/start names no port")?;
+        Ok(SocketAddr::new(self.address.ip(), port))
+    }
+
+    /// So many containers, one after the other: connect, /init and the first /run, on one connection.
+    pub fn cold_starts(&self, bundle: &Path, count: usize) -> Result<ColdStarts> {
+        let init = init_body(bundle)?;
+        let mut times = Vec::with_capacity(count);
+        for _ in 0..count {
+            let address = self.start_container()?;
+            let begin = Instant::now();
+            let mut connection = Connection::open(address)?;
+            let initialised = connection.post("/init", &init)?;
+            let answer = connection.post("/run", INPUT)?;
+            times.push(begin.elapsed());
+            ensure!(
+                initialised.status == 200,
+                "/init gave {}: {}",
+                initialised.status,
+                initialised.body
+            );
+            ensure!(
+                answer.status == 200 && answer.body == ANSWER,
+                "/run gave {}: {}",
+                answer.status,
+                answer.body
+            );
+        }
+        Ok(ColdStarts {
+            answer: ANSWER.to_owned(),
+            times: Times::new(times),
+        })
+    }
+
+    /// So many runs of one container, on one connection.
+    pub fn warm_runs(&self, bundle: &Path, count: usize) -> Result<Times> {
+        let mut connection = Connection::open(self.start_container()?)?;
+        connection.post("/init", &init_body(bundle)?)?;
+        exchanges(&mut connection, "/run", INPUT, count, |reply| reply.body == ANSWER)
+    }
+
+    /// What HTTP alone costs: so many refusals, each pair over a new connection, as a cold start has it.
+    pub fn floor_cold(&self, bundle: &Path, count: usize) -> Result<Times> {
+        let body = init_body(bundle)?;
+        let mut times = Vec::with_capacity(count);
+        for _ in 0..count {
+            let begin = Instant::now();
+            let mut connection = Connection::open(self.address)?;
+            // The bodies are as long as a cold start's; the first goes where bodies are short enough to be read.
+            connection.post("/nothing/run", &body)?;
+            connection.post("/nothing/run", INPUT)?;
+            times.push(begin.elapsed());
+        }
+        Ok(Times::new(times))
+    }
+
+    /// The same on a kept connection: one exchange.
+    pub fn floor_warm(&self, count: usize) -> Result<Times> {
+        let mut connection = Connection::open(self.address)?;
+        exchanges(&mut connection, "/nothing/run", INPUT, count, |reply| {
+            reply.status == 404
+        })
+    }
+
+    /// Resident memory, in bytes.
+    pub fn resident_bytes(&self) -> Result<u64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:"))
+            .context("no VmRSS in /proc")?;
+        let kilobytes: u64 = line.trim().trim_end_matches(" kB").trim().parse()?;
+        Ok(kilobytes * 1024)
+    }
+}
+
+fn exchanges(
+    connection: &mut Connection,
+    path: &str,
+    body: &str,
+    count: usize,
+    is_right: fn(&crate::http::Reply) -> bool,
+) -> Result<Times> {
+    let mut times = Vec::with_capacity(count);
+    for _ in 0..count {
+        let begin = Instant::now();
+        let reply = connection.post(path, body)?;
+        times.push(begin.elapsed());
+        ensure!(is_right(&reply), "{path} gave {}: {}", reply.status, reply.body);
+    }
+    Ok(Times::new(times))
+}
+
+fn init_body(bundle: &Path) -> Result<String> {
+    let code = STANDARD.encode_to_string(fs::read(bundle)?);
+    Ok(format!(
+        r#"{{"value":{{"name":"add","main":"main","binary":true,"env":{{}},"code":"{code}"}}}}"#
+    ))
+}
+
+impl Drop for Invoker {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,52 @@
+//! `cargo xtask measure`: the figures of the README, each with the floor beside it.
+
+use anyhow::Result;
+
+use crate::board::Board;
+use crate::demo;
+use crate::invoker::{Invoker, Times, micros};
+use crate::project::Project;
+use crate::shell::Shell;
+use crate::toolchain::Toolchain;
+
+const COLD_STARTS: usize = 1000;
+const WARM_RUNS: usize = 20_000;
+
+pub fn measure(project: &Project, shell: Shell, board: &Board, toolchain: &Toolchain) -> Result<()> {
+    let demonstration = demo::prepare(project, shell, board, toolchain)?;
+    let print = |what: &str, times: &Times| {
+        println!(
+            "{what:<44} p50 {:7.1} µs   p99 {:7.1} µs",
+            micros(times.percentile(50)),
+            micros(times.percentile(99))
+        );
+    };
+    println!("binary: {} bytes", demonstration.executor.metadata()?.len());
+    for (mode, bundle) in &demonstration.bundles {
+        // A process for each, so that neither finds what the other has left.
+        let invoker = Invoker::start(&demonstration.executor, &demonstration.public_key)?;
+        let idle = invoker.resident_bytes()?;
+        println!("\n{mode} (bundle: {} bytes)", bundle.metadata()?.len());
+        print(
+            "first cold start of the process",
+            &invoker.cold_starts(bundle, 1)?.times,
+        );
+        let before = invoker.resident_bytes()?;
+        let cold = invoker.cold_starts(bundle, COLD_STARTS)?.times;
+        let after = invoker.resident_bytes()?;
+        print("cold start (connect + /init + first /run)", &cold);
+        print(
+            "  floor: connect + two refused requests",
+            &invoker.floor_cold(bundle, COLD_STARTS)?,
+        );
+        print("warm /run, kept connection", &invoker.warm_runs(bundle, WARM_RUNS)?);
+        print("  floor: one refused request", &invoker.floor_warm(WARM_RUNS)?);
+        let each = after.saturating_sub(before) / COLD_STARTS as u64;
+        println!(
+            "resident: {} KiB idle; {} bytes more per warm container at {COLD_STARTS}",
+            idle / 1024,
+            each
+        );
+    }
+    Ok(())
+}
