@@ -1,0 +1,40 @@
+//! Finds WAMR's sources: in the package `wamrx-sys`, where Cargo has put it.
+//!
+//! The manifest names the package for a target that does not exist, so that it is locked, checksummed and fetched, and never
+//! compiled. `cargo metadata` tells where it lies, be it a registry's cache, a vendored folder or a path.
+
+use std::env;
+use std::path::PathBuf;
+use std::process::Command;
+
+use serde_json::Value;
+
+/// WAMR's `core` folder.
+pub fn wamr_core() -> PathBuf {
+    let cargo = env::var_os("CARGO").expect("Cargo sets CARGO for build scripts");
+    let manifest_dir = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("Cargo sets CARGO_MANIFEST_DIR"));
+    // Cargo resolved this crate a moment ago, so the package is in its cache: the network is never needed, and the lock
+    // file must not change under a build.
+    let output = Command::new(cargo)
+        .args(["metadata", "--format-version", "1", "--offline", "--locked", "--manifest-path"])
+        .arg(manifest_dir.join("Cargo.toml"))
+        .current_dir(&manifest_dir)
+        .output()
+        .expect("cargo metadata can be run");
+    assert!(
+        output.status.success(),
+        "cargo metadata failed, so WAMR's sources cannot be found; run `cargo fetch` first:\n{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let metadata: Value = serde_json::from_slice(&output.stdout).expect("cargo metadata prints JSON");
+    let manifest = metadata["packages"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .find(|package| package["name"] == "wamrx-sys")
+        .and_then(|package| package["manifest_path"].as_str())
+        .expect("the lock file holds wamrx-sys");
+    let core = PathBuf::from(manifest).with_file_name("wasm-micro-runtime").join("core");
+    assert!(core.is_dir(), "the package wamrx-sys has no wasm-micro-runtime/core");
+    core
+}
