@@ -10,7 +10,7 @@
 use embedded_io::{Error as _, Read, Write};
 use lock_api::RawMutex;
 
-use crate::executor::{Executor, InitError, Outcome};
+use crate::executor::{Executor, InitError, Outcome, Refusal};
 use crate::http::{Framing, Inbox, Persistence, Version, write_response};
 use crate::limits::CONTROL_BODY_MAX_BYTES;
 use crate::node::Node;
@@ -180,6 +180,8 @@ fn settle<R: Runtime, N: Node, L: RawMutex>(
         | Err(RequestError::Command(CommandError::ScalarValue)) => {
             executor.node().activation_ended(Logs::default());
         }
+        // As the other runtimes do, which tell it on both streams.
+        Ok(Outcome::Refused(refusal @ Refusal::AlreadyInitialised)) => log::warn!("{refusal}"),
         Ok(Outcome::Refused(refusal)) => log::info!("{refusal}"),
         Ok(Outcome::Started { .. } | Outcome::Destroyed | Outcome::InitFailed(InitError::MissingCode)) | Err(_) => {}
     }

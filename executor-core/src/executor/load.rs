@@ -9,7 +9,6 @@ use core::ops::Range;
 use action_bundle::{Artifact, CodeError, Kind, Located};
 use lock_api::RawMutex;
 
-use crate::json;
 use crate::node::Node;
 use crate::openwhisk::InitRequest;
 use crate::runtime::{Init, OutOfMemory, Runtime};
@@ -79,21 +78,9 @@ struct Code {
 
 /// Decode the content of `code` in place; `None` if it holds nothing but space.
 fn decode(body: &mut [u8], room: Range<usize>) -> Result<Option<Code>, CodeError> {
-    let content = body.get_mut(room.clone()).unwrap_or_default();
-    // JSON writers that escape `/` or `=` are about.
-    let text_len = json::unescape_in_place(content);
-    let text = content.get_mut(..text_len).unwrap_or_default();
-    // A text file that holds base64 ends in a newline.
-    let leading = text.len() - text.trim_ascii_start().len();
-    let trimmed_len = text.trim_ascii().len();
-    if trimmed_len == 0 {
-        return Ok(None);
-    }
-    let start = room.start + leading;
-    let base64 = text.get_mut(leading..leading + trimmed_len).unwrap_or_default();
-    let len = action_bundle::decode_base64(base64)?;
-    Ok(Some(Code {
-        decoded: start..start + len,
+    let len = action_bundle::decode_base64(body.get_mut(room.clone()).unwrap_or_default())?;
+    Ok((len > 0).then(|| Code {
+        decoded: room.start..room.start + len,
         room,
     }))
 }

@@ -9,7 +9,7 @@
 //! | initialising | refused | refused | the load's end: ready, or created again if it failed |
 //! | ready | refused | runs, any number at once | removal |
 //!
-//! A container is removed by `destroy`, when it has been idle for longer than [`Settings::idle_max_ms`], and when its place
+//! A container is removed by `destroy`, when it has been idle for [`Settings::idle_max_ms`], and when its place
 //! is wanted and no container has been idle for longer. What runs in it goes on: it holds the action's handle itself.
 //!
 //! **Invariants.** The table's lock is held for look-ups and transitions only, never while something is loaded, run, freed
@@ -218,7 +218,12 @@ impl<'s, R: Runtime, N: Node, L: RawMutex> Executor<'s, R, N, L> {
             }
         }
         match port {
-            Ok(port) => Ok(Outcome::Started { container, port }),
+            Ok(port) if self.table.lock().is_current(container) => Ok(Outcome::Started { container, port }),
+            Ok(_) => {
+                // Others needed a place, and this container was the one that had been idle for longest.
+                self.node.close_port(container);
+                Err(Refusal::TableFull)
+            }
             Err(_) => {
                 self.remove(container);
                 Err(Refusal::NoPort)

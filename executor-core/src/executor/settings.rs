@@ -18,7 +18,7 @@ pub struct Settings<'a> {
     pub run_body_max_bytes: usize,
     /// The longest result that is passed on, in bytes.
     pub result_max_bytes: usize,
-    /// A container that has been idle for longer is removed by [`super::Executor::reap_idle`], in milliseconds.
+    /// A container that has been idle for so long is removed by [`super::Executor::reap_idle`], in milliseconds.
     pub idle_max_ms: u64,
 }
 

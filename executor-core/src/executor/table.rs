@@ -84,16 +84,18 @@ impl<'s, A> Table<'s, A> {
             return self.is_current(key).then_some(key);
         }
         let wanted = hash(id);
-        self.hashes
-            .iter()
-            .zip(&*self.slots)
-            .zip(0..)
-            .find_map(|((&hash, slot), index)| {
-                (hash == wanted && slot.name.as_ref() == Some(id)).then_some(ContainerKey {
-                    index,
+        let mut from = 0;
+        while let Some(place) = position(self.hashes, wanted, from) {
+            let slot = self.slots.get(place)?;
+            if slot.name.as_ref() == Some(id) {
+                return Some(ContainerKey {
+                    index: u32::try_from(place).ok()?,
                     generation: slot.generation,
-                })
-            })
+                });
+            }
+            from = place + 1;
+        }
+        None
     }
 
     /// Make a container; if all places are taken, in the place of the least recently used one. `None` if all are busy.
@@ -103,7 +105,7 @@ impl<'s, A> Table<'s, A> {
         now_ms: u64,
     ) -> Option<(ContainerKey, Option<Removed<A>>)> {
         let mut removed = None;
-        let place = match self.hashes.iter().position(|&hash| hash == FREE) {
+        let place = match position(self.hashes, FREE, 0) {
             Some(place) => place,
             None => {
                 let entry = self.remove_least_recently_used(now_ms, 0)?;
@@ -191,7 +193,7 @@ impl<'s, A> Table<'s, A> {
         Some(Entry { key, action })
     }
 
-    /// Remove the container that has been idle for longest, if that is at least `idle_min_ms`.
+    /// Remove the container that has been idle for longest, if that is for `idle_min_ms` at least.
     pub(super) fn remove_least_recently_used(&mut self, now_ms: u64, idle_min_ms: u64) -> Option<Removed<A>> {
         self.remove(self.least_recently_used(now_ms, idle_min_ms, None)?)
     }
@@ -230,7 +232,8 @@ impl<'s, A> Table<'s, A> {
             .map(|(_, key)| key)
     }
 
-    fn is_current(&self, key: ContainerKey) -> bool {
+    /// True if the container has not been removed.
+    pub(super) fn is_current(&self, key: ContainerKey) -> bool {
         let place = key.index as usize;
         self.hashes.get(place).is_some_and(|hash| *hash != FREE)
             && self
@@ -249,9 +252,19 @@ impl<'s, A> Table<'s, A> {
 }
 
 /// FNV-1a, without the two values that have a meaning of their own. Names that collide only cost a comparison.
-fn hash(id: &ContainerId) -> u32 {
+pub(super) fn hash(id: &ContainerId) -> u32 {
     let hash = id.as_str().bytes().fold(0x811c_9dc5, |hash: u32, byte| {
         (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
     });
     hash.max(UNNAMED + 1)
+}
+
+/// The first place from `from` on where `wanted` is. Whole chunks are compared with vector instructions.
+fn position(hashes: &[u32], wanted: u32, from: usize) -> Option<usize> {
+    let rest = hashes.get(from..)?;
+    let (chunks, _) = rest.as_chunks::<16>();
+    let is_elsewhere = |chunk: &&[u32; 16]| !chunk.iter().fold(false, |found, &hash| found | (hash == wanted));
+    let skipped = 16 * chunks.iter().take_while(is_elsewhere).count();
+    let place = rest.get(skipped..)?.iter().position(|&hash| hash == wanted)?;
+    Some(from + skipped + place)
 }

@@ -20,7 +20,7 @@ mod tests;
 use core::fmt;
 use core::ops::Range;
 
-pub use string::{Bytes, Str, unescape_in_place};
+pub use string::{Bytes, Str};
 
 /// Check one whole JSON document; whitespace may surround it. The value's spans are offsets in `document`.
 ///

@@ -64,7 +64,10 @@ impl<'a> Str<'a> {
 
     /// True if the content means `text`.
     pub fn is(&self, text: &str) -> bool {
-        self.raw == text || (self.raw.len() > text.len() && self.bytes().eq(text.bytes()))
+        match memchr::memchr(b'\\', self.raw.as_bytes()) {
+            None => self.raw == text,
+            Some(_) => self.bytes().eq(text.bytes()),
+        }
     }
 
     /// What the content means, in UTF-8.
@@ -114,34 +117,4 @@ impl Iterator for Bytes<'_> {
     fn size_hint(&self) -> (usize, Option<usize>) {
         (self.raw.len() / 6, Some(self.raw.len() + 4))
     }
-}
-
-/// Decode the content of a checked string to the front of the same bytes; returns the decoded length. No escape is shorter
-/// than what it means.
-pub fn unescape_in_place(content: &mut [u8]) -> usize {
-    let Some(mut read) = memchr::memchr(b'\\', content) else {
-        return content.len();
-    };
-    let mut written = read;
-    while let Some(rest) = content.get(read + 1..) {
-        let Ok(Escaped { meaning, len }) = scan::escape(rest) else {
-            break;
-        };
-        read += 1 + len;
-        let mut utf8 = [0; 4];
-        let utf8 = meaning.encode_utf8(&mut utf8).as_bytes();
-        if let Some(into) = content.get_mut(written..written + utf8.len()) {
-            into.copy_from_slice(utf8);
-        }
-        written += utf8.len();
-        let rest = content.get(read..).unwrap_or_default();
-        let plain = memchr::memchr(b'\\', rest).unwrap_or(rest.len());
-        content.copy_within(read..read + plain, written);
-        read += plain;
-        written += plain;
-        if read == content.len() {
-            break;
-        }
-    }
-    written
 }
