@@ -64,7 +64,8 @@ pub(super) fn load<R: Runtime, N: Node, L: RawMutex>(
         env,
     };
     if init.artifact.kind == Kind::Aot && init.inflated.is_none() {
-        init.artifact.range = align(init.body.as_mut(), init.artifact.range, code.room);
+        init.artifact.range = align(init.body.as_mut(), init.artifact.range, code.room)
+            .ok_or(InitError::Code(CodeError::ArtifactDamaged))?;
     }
     executor.runtime.load(init).map_err(InitError::Load)
 }
@@ -85,16 +86,15 @@ fn decode(body: &mut [u8], room: Range<usize>) -> Result<Option<Code>, CodeError
     }))
 }
 
-/// Move an artifact to the next aligned address, if it is not at one, and if there is room behind it.
-fn align(body: &mut [u8], range: Range<usize>, room: Range<usize>) -> Range<usize> {
-    let artifact = body.get(range.clone()).unwrap_or_default();
-    let shift = artifact.as_ptr().align_offset(AOT_ALIGNMENT_BYTES);
-    match range.end.checked_add(shift) {
-        Some(end) if shift > 0 && end <= room.end => {
-            let start = range.start + shift;
-            body.copy_within(range, start);
-            start..end
-        }
-        _ => range,
+/// Move an artifact to the next aligned address, if it is not at one. `None` if there is no room behind it: base64 is a
+/// third longer than what it stands for, so that this happens only to code of less than 48 bytes.
+fn align(body: &mut [u8], range: Range<usize>, room: Range<usize>) -> Option<Range<usize>> {
+    let shift = body.get(range.clone())?.as_ptr().align_offset(AOT_ALIGNMENT_BYTES);
+    if shift == 0 {
+        return Some(range);
     }
+    let end = range.end.checked_add(shift).filter(|end| *end <= room.end)?;
+    let start = range.start + shift;
+    body.copy_within(range, start);
+    Some(start..end)
 }

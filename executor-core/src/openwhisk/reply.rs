@@ -286,7 +286,7 @@ impl fmt::Display for InitError {
             InitError::Code(error) if error.is_malformed_request() => write!(f, "cannot decode the request: {error}"),
             InitError::Code(error) => write!(f, "The action cannot be loaded: {error}."),
             InitError::Load(error) => write!(f, "The action cannot be loaded: {error}."),
-            InitError::OutOfMemory => LoadError::OutOfMemory.fmt(f),
+            InitError::OutOfMemory => write!(f, "The action cannot be loaded: {}.", LoadError::OutOfMemory),
         }
     }
 }

@@ -1,0 +1,9 @@
+//! Conversations over an in-memory connection, with a fake engine and a fake machine: the whole contract of `/init`, `/run`
+//! and the routes of the control listener, as a client sees it.
+
+mod client;
+mod containers;
+mod init;
+mod run;
+mod transport;
+mod world;
