@@ -33,7 +33,11 @@ struct Streams {
 impl ActivationLog {
     /// Write to this process's standard output and standard error, with or without sentinels.
     pub fn to_own_streams(sentinels: bool) -> Self {
-        Self::new(std::io::stdout().as_fd().try_clone_to_owned().ok(), own_stderr(), sentinels)
+        Self::new(
+            std::io::stdout().as_fd().try_clone_to_owned().ok(),
+            own_stderr(),
+            sentinels,
+        )
     }
 
     /// Write both streams' text to this process's standard error, where it does not mix with a result.
@@ -42,7 +46,10 @@ impl ActivationLog {
     }
 
     fn new(stdout: Option<OwnedFd>, stderr: Option<OwnedFd>, sentinels: bool) -> Self {
-        ActivationLog { streams: Mutex::new(Streams { stdout, stderr }), sentinels }
+        ActivationLog {
+            streams: Mutex::new(Streams { stdout, stderr }),
+            sentinels,
+        }
     }
 
     /// One activation has ended.
@@ -67,7 +74,11 @@ fn own_stderr() -> Option<OwnedFd> {
 
 /// What is missing to a whole last line: the sentinel must be a line of its own.
 fn line_end(text: &[u8]) -> &'static [u8] {
-    if text.last().is_none_or(|&byte| byte == b'\n') { b"" } else { b"\n" }
+    if text.last().is_none_or(|&byte| byte == b'\n') {
+        b""
+    } else {
+        b"\n"
+    }
 }
 
 /// Write the parts as one, or as much of them as the stream takes.
@@ -103,7 +114,11 @@ mod tests {
         let (stdout_reader, stdout) = std::io::pipe().unwrap();
         let (stderr_reader, stderr) = std::io::pipe().unwrap();
         let log = ActivationLog::new(Some(stdout.into()), Some(stderr.into()), sentinels);
-        (log, OwnedFd::from(stdout_reader).into(), OwnedFd::from(stderr_reader).into())
+        (
+            log,
+            OwnedFd::from(stdout_reader).into(),
+            OwnedFd::from(stderr_reader).into(),
+        )
     }
 
     fn text(mut stream: File) -> String {
@@ -115,8 +130,14 @@ mod tests {
     #[test]
     fn each_activation_ends_with_a_sentinel_line_on_both_streams() {
         let (log, stdout, stderr) = pipes(true);
-        log.write(Logs { stdout: b"one\ntwo", stderr: b"" });
-        log.write(Logs { stdout: b"", stderr: b"three\n" });
+        log.write(Logs {
+            stdout: b"one\ntwo",
+            stderr: b"",
+        });
+        log.write(Logs {
+            stdout: b"",
+            stderr: b"three\n",
+        });
         drop(log);
         let end = "XXX_THE_END_OF_A_WHISK_ACTIVATION_XXX\n";
         assert_eq!(text(stdout), format!("one\ntwo\n{end}{end}"));
@@ -128,7 +149,10 @@ mod tests {
         let (reader, writer) = std::io::pipe().unwrap();
         let writer = OwnedFd::from(writer);
         let log = ActivationLog::new(Some(writer.try_clone().unwrap()), Some(writer), true);
-        log.write(Logs { stdout: b"out", stderr: b"err" });
+        log.write(Logs {
+            stdout: b"out",
+            stderr: b"err",
+        });
         drop(log);
         let end = "XXX_THE_END_OF_A_WHISK_ACTIVATION_XXX\n";
         assert_eq!(text(OwnedFd::from(reader).into()), format!("err\nout\n{end}{end}"));
@@ -137,7 +161,10 @@ mod tests {
     #[test]
     fn without_sentinels_only_the_text_passes() {
         let (log, stdout, stderr) = pipes(false);
-        log.write(Logs { stdout: b"out", stderr: b"" });
+        log.write(Logs {
+            stdout: b"out",
+            stderr: b"",
+        });
         log.write(Logs::default());
         drop(log);
         assert_eq!(text(stdout), "out\n");
@@ -148,7 +175,10 @@ mod tests {
     fn a_reader_that_has_gone_is_survived() {
         let (log, stdout, stderr) = pipes(true);
         drop(stdout);
-        log.write(Logs { stdout: b"lost", stderr: b"kept" });
+        log.write(Logs {
+            stdout: b"lost",
+            stderr: b"kept",
+        });
         drop(log);
         assert_eq!(text(stderr), "kept\nXXX_THE_END_OF_A_WHISK_ACTIVATION_XXX\n");
     }
@@ -162,7 +192,10 @@ mod tests {
             rustix::io::ioctl_fionbio(streams.stdout.as_ref().unwrap(), true).unwrap();
         }
         let reader = std::thread::spawn(move || text(stdout));
-        log.write(Logs { stdout: &long, stderr: b"" });
+        log.write(Logs {
+            stdout: &long,
+            stderr: b"",
+        });
         drop(log);
         assert_eq!(reader.join().unwrap().len(), long.len() + 1 + SENTINEL.len());
         drop(stderr);

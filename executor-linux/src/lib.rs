@@ -1,1 +1,33 @@
+//! The executor on Linux: sockets, threads, clocks, signals and logs for [`executor_core`].
+//!
+//! A program of three subcommands, as a library, so that boards can build their own from it.
+//!
+//! | module | what it is |
+//! | --- | --- |
+//! | [`command_line`] | arguments, help, and what each subcommand does |
+//! | [`assembly`] | the executor, put together from what the operator has set |
+//! | [`server`] | sockets and the workers that serve them |
+//! | [`service`] | a worker's request, through [`executor_core::serve`] |
+//! | [`node`] | this machine as the executor sees it |
+//! | [`ports`] | the containers' own ports |
+//! | [`activation_log`] | what guests wrote, and the sentinels |
+//! | [`wasi_files`] | this machine as guests see it |
+//! | [`supervisor`] | the main thread: signals, housekeeping, the end |
+//! | [`once`] | one activation in this process |
+//! | [`cpu_features`], [`descriptors`], [`logger`] | small helpers |
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
 
+pub mod activation_log;
+pub mod assembly;
+pub mod command_line;
+pub mod cpu_features;
+pub mod descriptors;
+pub mod logger;
+pub mod node;
+pub mod once;
+pub mod ports;
+pub mod server;
+pub mod service;
+pub mod supervisor;
+pub mod wasi_files;

@@ -25,7 +25,9 @@ impl Log for Logger {
         if !self.enabled(record.metadata()) {
             return;
         }
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let now = SystemTime::now()
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap_or_default();
         let (seconds, milliseconds) = (now.as_secs(), now.subsec_millis());
         let (hours, minutes) = (seconds / 3600 % 24, seconds / 60 % 60);
         let level = record.level().as_str().to_ascii_lowercase();

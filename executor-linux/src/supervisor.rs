@@ -78,7 +78,10 @@ pub fn supervise(
 /// Sleep until a signal comes, the last request of a drain ends, or `time` is over (then 0).
 fn wait(signals: &Signals, activity: &Activity, time: Duration) -> usize {
     let time = Timespec::try_from(time).ok();
-    let mut sources = [PollFd::new(&signals.0, PollFlags::IN), PollFd::new(activity, PollFlags::IN)];
+    let mut sources = [
+        PollFd::new(&signals.0, PollFlags::IN),
+        PollFd::new(activity, PollFlags::IN),
+    ];
     match poll(&mut sources, time.as_ref()) {
         Ok(ready) => ready,
         Err(Errno::INTR) => 1,

@@ -12,11 +12,13 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use executor_core::limits::GUEST_MEMORY_MAX_BYTES;
+use executor_core::limits::{CONTAINER_IDLE_MAX_MS, GUEST_MEMORY_MAX_BYTES};
+use executor_core::openwhisk::ReplyStyle;
 use lexopt::Arg;
 use log::LevelFilter;
 
 use super::help;
+use crate::wasi_files::Grant;
 
 /// What to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,7 +43,7 @@ pub struct Engine {
     /// Run unsigned native code.
     pub trust_any_aot: bool,
     /// Directories that guests may use.
-    pub allow_dirs: Vec<AllowedDirectory>,
+    pub allow_dirs: Vec<Grant>,
     /// The most linear memory of an instance.
     pub memory_max_bytes: usize,
     /// The executor's own messages. `None`: as the environment says.
@@ -67,22 +69,13 @@ pub struct Server {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Invoker {
     /// The form of its replies.
-    pub reply: Reply,
+    pub reply: ReplyStyle,
     /// The containers' own ports. `None`: the kernel picks them.
     pub ports: Option<RangeInclusive<u16>>,
     /// The most containers at once.
     pub containers_max: usize,
     /// A container that has been idle for this time is removed.
     pub idle: Duration,
-}
-
-/// How results are wrapped.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reply {
-    /// As every OpenWhisk runtime replies.
-    Plain,
-    /// As WOW's executor replies.
-    Envelope,
 }
 
 /// A bundle to try.
@@ -94,15 +87,6 @@ pub struct Run {
     pub input: Option<String>,
     /// The function to run. Empty: the bundle's default.
     pub main: String,
-}
-
-/// A directory of this machine, and the path by which guests know it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AllowedDirectory {
-    /// The directory of this machine.
-    pub host: PathBuf,
-    /// Its path for guests.
-    pub guest: String,
 }
 
 impl Default for Engine {
@@ -119,13 +103,24 @@ impl Default for Engine {
 
 impl Server {
     fn on(listen: SocketAddr, log_sentinels: bool) -> Self {
-        Server { listen, threads_max: 256, connections_max: 16_384, drain: Duration::from_secs(30), log_sentinels }
+        Server {
+            listen,
+            threads_max: 256,
+            connections_max: 16_384,
+            drain: Duration::from_secs(30),
+            log_sentinels,
+        }
     }
 }
 
 impl Default for Invoker {
     fn default() -> Self {
-        Invoker { reply: Reply::Plain, ports: None, containers_max: 4096, idle: Duration::from_secs(15 * 60) }
+        Invoker {
+            reply: ReplyStyle::Plain,
+            ports: None,
+            containers_max: 2048,
+            idle: Duration::from_millis(CONTAINER_IDLE_MAX_MS),
+        }
     }
 }
 
@@ -165,7 +160,9 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, U
         Some("invoker") => parse_invoker(arguments),
         Some("run") => parse_run(arguments),
         Some("help") => Ok(Command::Help(help::TOP)),
-        _ => Err(UsageError(format!("{command:?} is no command; there are action, invoker and run"))),
+        _ => Err(UsageError(format!(
+            "{command:?} is no command; there are action, invoker and run"
+        ))),
     }
 }
 
@@ -222,14 +219,23 @@ fn parse_run(mut arguments: lexopt::Parser) -> Result<Command, UsageError> {
         }
     }
     let mut positional = positional.into_iter();
-    let bundle = positional.next().ok_or_else(|| UsageError("run: the bundle's file is missing".into()))?.into();
+    let bundle = positional
+        .next()
+        .ok_or_else(|| UsageError("run: the bundle's file is missing".into()))?
+        .into();
     let input = match positional.next() {
         Some(input) if input == "-" => None,
-        Some(input) => Some(input.into_string().map_err(|_| UsageError("run: the input is not UTF-8".into()))?),
+        Some(input) => Some(
+            input
+                .into_string()
+                .map_err(|_| UsageError("run: the input is not UTF-8".into()))?,
+        ),
         None => None,
     };
     match positional.next() {
-        Some(more) => Err(UsageError(format!("run: {more:?} is one argument too many; quote the JSON"))),
+        Some(more) => Err(UsageError(format!(
+            "run: {more:?} is one argument too many; quote the JSON"
+        ))),
         None => Ok(Command::Run(engine, Run { bundle, input, main })),
     }
 }
@@ -240,9 +246,16 @@ impl Engine {
         match option {
             "trust" => self.trust.push(text(option, arguments)?),
             "trust-any-aot" => self.trust_any_aot = true,
-            "allow-dir" => self.allow_dirs.push(value(option, "HOST or HOST::/GUEST", arguments)?),
+            "allow-dir" => {
+                let Directory(grant) = value(option, "HOST or HOST::/GUEST", arguments)?;
+                self.allow_dirs.push(grant);
+            }
             "memory-max" => {
-                let Bytes(bytes) = value(option, "a number of bytes from 64K to 4G; K, M and G are understood", arguments)?;
+                let Bytes(bytes) = value(
+                    option,
+                    "a number of bytes from 64K to 4G; K, M and G are understood",
+                    arguments,
+                )?;
                 self.memory_max_bytes = bytes;
             }
             "log" => self.log = Some(value(option, "off, error, warn, info, debug or trace", arguments)?),
@@ -272,7 +285,10 @@ impl Server {
 impl Invoker {
     fn take(&mut self, option: &str, arguments: &mut lexopt::Parser) -> Result<bool, UsageError> {
         match option {
-            "reply" => self.reply = value(option, "plain or envelope", arguments)?,
+            "reply" => {
+                let Reply(style) = value(option, "plain or envelope", arguments)?;
+                self.reply = style;
+            }
             "ports" => {
                 let Ports(ports) = value(option, "0 (any) or LOW-HIGH, as 20000-29999", arguments)?;
                 self.ports = ports;
@@ -302,8 +318,12 @@ fn unknown(option: &str) -> UsageError {
 }
 
 fn text(option: &str, arguments: &mut lexopt::Parser) -> Result<String, UsageError> {
-    let value = arguments.value().map_err(|_| UsageError(format!("--{option}: a value is missing")))?;
-    value.into_string().map_err(|value| UsageError(format!("--{option}: {value:?} is not UTF-8")))
+    let value = arguments
+        .value()
+        .map_err(|_| UsageError(format!("--{option}: a value is missing")))?;
+    value
+        .into_string()
+        .map_err(|value| UsageError(format!("--{option}: {value:?} is not UTF-8")))
 }
 
 fn value<T: FromStr>(option: &str, allowed: &str, arguments: &mut lexopt::Parser) -> Result<T, UsageError> {
@@ -318,7 +338,10 @@ fn count(
     arguments: &mut lexopt::Parser,
 ) -> Result<usize, UsageError> {
     let text = text(option, arguments)?;
-    text.parse().ok().filter(|count| range.contains(count)).ok_or_else(|| not_allowed(option, &text, allowed))
+    text.parse()
+        .ok()
+        .filter(|count| range.contains(count))
+        .ok_or_else(|| not_allowed(option, &text, allowed))
 }
 
 fn seconds(option: &str, least: u64, arguments: &mut lexopt::Parser) -> Result<Duration, UsageError> {
@@ -326,7 +349,11 @@ fn seconds(option: &str, least: u64, arguments: &mut lexopt::Parser) -> Result<D
     let text = text(option, arguments)?;
     match text.parse() {
         Ok(seconds) if (least..=MOST).contains(&seconds) => Ok(Duration::from_secs(seconds)),
-        _ => Err(not_allowed(option, &text, &format!("a number of seconds from {least} to {MOST}"))),
+        _ => Err(not_allowed(
+            option,
+            &text,
+            &format!("a number of seconds from {least} to {MOST}"),
+        )),
     }
 }
 
@@ -350,7 +377,11 @@ impl FromStr for Bytes {
             Some(b'G') => (&text[..text.len() - 1], 1 << 30),
             _ => (text, 1_u64),
         };
-        let bytes = digits.parse::<u64>().ok().and_then(|count| count.checked_mul(unit)).ok_or(Malformed)?;
+        let bytes = digits
+            .parse::<u64>()
+            .ok()
+            .and_then(|count| count.checked_mul(unit))
+            .ok_or(Malformed)?;
         // One page to the most that a 32-bit memory can have.
         if !((64 << 10)..=(4 << 30)).contains(&bytes) {
             return Err(Malformed);
@@ -371,31 +402,43 @@ impl FromStr for Ports {
         let (low, high) = text.split_once('-').ok_or(Malformed)?;
         let low: NonZeroU16 = low.parse().map_err(|_| Malformed)?;
         let high: NonZeroU16 = high.parse().map_err(|_| Malformed)?;
-        if low > high { Err(Malformed) } else { Ok(Ports(Some(low.get()..=high.get()))) }
+        if low > high {
+            Err(Malformed)
+        } else {
+            Ok(Ports(Some(low.get()..=high.get())))
+        }
     }
 }
+
+struct Reply(ReplyStyle);
 
 impl FromStr for Reply {
     type Err = Malformed;
 
     fn from_str(text: &str) -> Result<Self, Malformed> {
         match text {
-            "plain" => Ok(Reply::Plain),
-            "envelope" => Ok(Reply::Envelope),
+            "plain" => Ok(Reply(ReplyStyle::Plain)),
+            "envelope" => Ok(Reply(ReplyStyle::Envelope)),
             _ => Err(Malformed),
         }
     }
 }
 
-impl FromStr for AllowedDirectory {
+struct Directory(Grant);
+
+impl FromStr for Directory {
     type Err = Malformed;
 
     fn from_str(text: &str) -> Result<Self, Malformed> {
         let (host, guest) = text.split_once("::").unwrap_or((text, text));
-        if host.is_empty() || guest.is_empty() {
+        if host.is_empty() || guest.is_empty() || text.contains('\0') {
             return Err(Malformed);
         }
-        Ok(AllowedDirectory { host: host.into(), guest: guest.to_owned() })
+        Ok(Directory(Grant {
+            guest: guest.to_owned(),
+            host: host.into(),
+            read_only: false,
+        }))
     }
 }
 

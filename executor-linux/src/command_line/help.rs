@@ -2,23 +2,24 @@
 
 macro_rules! server_options {
     () => {
-r"  --threads-max N          At most N requests at once                      [256]
-  --connections-max N      At most N connections that wait for a request [16384]
-  --drain-seconds S        After SIGTERM new work gets 503 and what runs may take
-                           S seconds to end; a second signal ends at once   [30]
+        r"  --threads-max N          At most N requests at once                      [256]
+  --connections-max N      At most N connections without a request   [16384]
+  --drain-seconds S        After SIGTERM new work gets 503, and what runs gets S
+                           seconds to end; a second signal ends it at once  [30]
 "
     };
 }
 
 macro_rules! engine_options {
     () => {
-r"  --trust KEY|FILE         Run native code that this key signed; KEY has the form
-                           ed25519-public:…, FILE holds one. Repeatable
+        r"  --trust KEY|FILE         Run native code that this key signed; KEY has the
+                           form ed25519-public:…, FILE holds one. Repeatable
   --trust-any-aot          Run native code that nobody signed. For development: it
                            has all rights of this process
-  --allow-dir HOST[::GUEST]  Let guests use the directory HOST, as GUEST.
+  --allow-dir HOST[::GUEST]
+                           Let guests use the directory HOST, as GUEST.
                            Repeatable
-  --memory-max BYTES       Linear memory of one instance; K, M, G     [256M]
+  --memory-max BYTES       Linear memory of one instance; K, M, G           [256M]
   --log LEVEL              off, error, warn, info, debug, trace; also the
                            variable EXECUTOR_LOG                            [warn]
 
@@ -88,11 +89,11 @@ Usage: executor-linux invoker [OPTIONS]
 
 ",
     "  --listen ADDRESS:PORT    Where to listen                     [127.0.0.1:9000]\n",
-r#"  --reply plain|envelope   Results as OpenWhisk's runtimes give them, or in WOW's
+    r#"  --reply plain|envelope   Results as OpenWhisk's runtimes give them, or in WOW's
                            {"status":…,"result":…} envelope          [plain]
   --ports 0|LOW-HIGH       The containers' ports; 0: any free one            [0]
-  --max-containers N       At most N containers at once                   [4096]
-  --idle-seconds S         Remove containers that are idle for S seconds   [900]
+  --max-containers N       At most N containers at once                   [2048]
+  --idle-seconds S         Remove containers that are idle for S seconds   [660]
   --log-sentinels          Write OpenWhisk's sentinel line after each activation
 "#,
     server_options!(),

@@ -1,2 +1,168 @@
+//! The program: from its arguments to its exit status.
+
 pub mod arguments;
 pub mod help;
+
+use std::io::{IsTerminal, Read, Write};
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+use std::{fs, io};
+
+use executor_core::executor::Settings;
+use executor_core::openwhisk::Listener;
+use log::{LevelFilter, info};
+
+use crate::activation_log::ActivationLog;
+use crate::assembly;
+use crate::node::LinuxNode;
+use crate::once::{self, Outcome};
+use crate::ports::Ports;
+use crate::server::activity::Activity;
+use crate::server::pool::Pool;
+use crate::server::reactor::Reactor;
+use crate::service::Actions;
+use crate::supervisor::{End, Signals, supervise};
+use crate::{descriptors, logger};
+use arguments::{Command, Engine, Invoker, Run, Server};
+
+/// The action has failed, or the program could not do what it was told.
+const FAILURE: u8 = 1;
+/// The arguments are wrong.
+const USAGE: u8 = 2;
+
+/// A kept connection is closed when no request has come for this time. OpenWhisk's invoker keeps its for 5 s at most, other
+/// clients for up to 60.
+const CONNECTION_IDLE_MAX: Duration = Duration::from_secs(75);
+
+/// How often the main thread looks for what has been idle too long, unless containers live shorter.
+const HOUSEKEEPING: Duration = Duration::from_secs(5);
+
+/// Sets the level of the executor's own messages, if `--log` does not.
+const LOG_VARIABLE: &str = "EXECUTOR_LOG";
+
+/// Why the program ends with [`FAILURE`], in a sentence.
+type Failure = Box<dyn std::error::Error>;
+
+/// Run the program under this name.
+pub fn main(program: &str) -> ExitCode {
+    let command = match arguments::parse(std::env::args_os().skip(1)) {
+        Ok(command) => command,
+        Err(error) => {
+            complain(&format!("{program}: {error}\nTry '{program} --help'."));
+            return USAGE.into();
+        }
+    };
+    let result = match command {
+        Command::Help(text) => print(&text.replace("executor-linux", program)),
+        Command::Version => print(&format!("{program} {}\n", env!("CARGO_PKG_VERSION"))),
+        Command::Action(engine, server) => serve(program, &engine, &server, None),
+        Command::Invoker(engine, server, invoker) => serve(program, &engine, &server, Some(&invoker)),
+        Command::Run(engine, run) => run_once(&engine, &run),
+    };
+    result.unwrap_or_else(|error| {
+        complain(&format!("{program}: {error}"));
+        FAILURE.into()
+    })
+}
+
+/// One action, or an invoker's many, until a signal comes.
+fn serve(program: &str, engine: &Engine, server: &Server, invoker: Option<&Invoker>) -> Result<ExitCode, Failure> {
+    start_logging(engine);
+    descriptors::raise_limit();
+    let signals = Signals::catch()?;
+    let activity = Arc::new(Activity::new()?);
+    let reactor = Arc::new(Reactor::new(server.connections_max)?);
+    let mut settings = Settings::new(assembly::policy(engine)?);
+    let mut containers_max = 1;
+    let mut ports = None;
+    let mut tick = HOUSEKEEPING;
+    if let Some(invoker) = invoker {
+        settings.reply_style = invoker.reply;
+        settings.idle_max_ms = u64::try_from(invoker.idle.as_millis())?;
+        containers_max = invoker.containers_max;
+        ports = Some(Ports::new(reactor.clone(), server.listen.ip(), invoker.ports.clone()));
+        tick = tick.min(invoker.idle / 4);
+    }
+    let log = ActivationLog::to_own_streams(server.log_sentinels);
+    let node = LinuxNode::new(ports, log, activity.clone());
+    let executor = assembly::executor(engine, settings, node, containers_max)?;
+    let listener = match invoker {
+        Some(_) => Listener::Control,
+        None => Listener::Container(executor.create().map_err(|refusal| refusal.to_string())?),
+    };
+    let (_, address) = reactor
+        .open(server.listen, listener)
+        .map_err(|error| format!("cannot listen on {}: {}", server.listen, io::Error::from(error)))?;
+    let pool = Pool::start(Actions(executor), reactor.clone(), activity.clone(), server.threads_max)?;
+    complain(&format!("{program}: listening on {address}"));
+    let end = supervise(&signals, &activity, tick, server.drain, || {
+        reactor.expire(CONNECTION_IDLE_MAX);
+        // The action of `action` stays for as long as the process.
+        if invoker.is_some() {
+            let reaped = pool.service().0.reap_idle();
+            if reaped > 0 {
+                info!("removed {reaped} idle containers");
+            }
+        }
+    });
+    Ok(match end {
+        End::Drained => ExitCode::SUCCESS,
+        End::Cut => FAILURE.into(),
+    })
+}
+
+/// One activation, its result on standard output.
+fn run_once(engine: &Engine, run: &Run) -> Result<ExitCode, Failure> {
+    start_logging(engine);
+    let code = read_code(&run.bundle)?;
+    let input = match &run.input {
+        Some(input) => input.clone(),
+        None => read_input()?,
+    };
+    let settings = Settings::new(assembly::policy(engine)?);
+    let node = LinuxNode::new(None, ActivationLog::to_stderr(), Arc::new(Activity::new()?));
+    let executor = assembly::executor(engine, settings, node, 1)?;
+    let (result, status) = match once::run(&executor, &code, &run.main, &input) {
+        Outcome::Success(result) => (result, ExitCode::SUCCESS),
+        Outcome::ApplicationError(result) | Outcome::DeveloperError(result) => (result, FAILURE.into()),
+    };
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(&result)?;
+    stdout.write_all(b"\n")?;
+    stdout.flush()?;
+    Ok(status)
+}
+
+fn read_code(path: &Path) -> Result<Vec<u8>, Failure> {
+    fs::read(path).map_err(|error| format!("cannot read {}: {error}", path.display()).into())
+}
+
+fn read_input() -> Result<String, Failure> {
+    let mut stdin = io::stdin();
+    let mut input = String::new();
+    if !stdin.is_terminal() {
+        stdin.read_to_string(&mut input)?;
+    }
+    Ok(if input.trim().is_empty() {
+        "{}".to_owned()
+    } else {
+        input
+    })
+}
+
+fn start_logging(engine: &Engine) {
+    let from_environment = || std::env::var(LOG_VARIABLE).ok()?.parse().ok();
+    logger::start(engine.log.or_else(from_environment).unwrap_or(LevelFilter::Warn));
+}
+
+fn print(text: &str) -> Result<ExitCode, Failure> {
+    io::stdout().write_all(text.as_bytes())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A line on standard error, even if nobody reads it.
+fn complain(line: &str) {
+    let _ = io::stderr().write_all(format!("{line}\n").as_bytes());
+}

@@ -25,7 +25,11 @@ impl Activity {
     /// What the kernel says if it has no descriptor for the wake-up.
     pub fn new() -> Result<Self, Errno> {
         let ended = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
-        Ok(Activity { requests: AtomicUsize::new(0), draining: AtomicBool::new(false), ended })
+        Ok(Activity {
+            requests: AtomicUsize::new(0),
+            draining: AtomicBool::new(false),
+            ended,
+        })
     }
 
     // `SeqCst` throughout: a request that began before the drain has either been counted when the supervisor looks, or

@@ -10,6 +10,7 @@
 
 use std::io::IoSlice;
 use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use embedded_io::ErrorKind;
@@ -64,6 +65,8 @@ impl embedded_io::Error for SocketError {
 pub struct Connection<'a> {
     socket: OwnedFd,
     activity: &'a Activity,
+    /// Counts workers that wait for a request's first byte.
+    lingering: &'a AtomicUsize,
     /// Do not wait for a request's first byte.
     hurried: bool,
     /// The current request's first byte has come.
@@ -83,10 +86,11 @@ pub struct Connection<'a> {
 
 impl<'a> Connection<'a> {
     /// Take a connected socket.
-    pub fn new(socket: OwnedFd, activity: &'a Activity) -> Self {
+    pub fn new(socket: OwnedFd, activity: &'a Activity, lingering: &'a AtomicUsize) -> Self {
         Connection {
             socket,
             activity,
+            lingering,
             hurried: false,
             begun: false,
             quiet: false,
@@ -158,8 +162,14 @@ impl<'a> Connection<'a> {
         if self.begun {
             return self.receive_rest(buffer);
         }
-        let flags = if self.hurried { RecvFlags::DONTWAIT } else { RecvFlags::empty() };
+        let flags = if self.hurried {
+            RecvFlags::DONTWAIT
+        } else {
+            RecvFlags::empty()
+        };
+        self.lingering.fetch_add(1, Ordering::Relaxed);
         let received = retry(|| rustix::net::recv(&self.socket, &mut *buffer, flags));
+        self.lingering.fetch_sub(1, Ordering::Relaxed);
         match received {
             Ok((len, _)) if len > 0 => self.count(),
             Err(Errno::AGAIN) => self.quiet = true,
@@ -196,7 +206,12 @@ impl<'a> Connection<'a> {
         while !(head.is_empty() && body.is_empty()) {
             let slices = [IoSlice::new(head), IoSlice::new(body)];
             let sent = match retry(|| {
-                rustix::net::sendmsg(&self.socket, &slices, &mut SendAncillaryBuffer::default(), SendFlags::NOSIGNAL)
+                rustix::net::sendmsg(
+                    &self.socket,
+                    &slices,
+                    &mut SendAncillaryBuffer::default(),
+                    SendFlags::NOSIGNAL,
+                )
             }) {
                 Ok(sent) => sent,
                 Err(error) => {
@@ -245,7 +260,11 @@ impl embedded_io::Read for Connection<'_> {
 
 impl embedded_io::Write for Connection<'_> {
     fn write(&mut self, bytes: &[u8]) -> Result<usize, SocketError> {
-        match self.outbox.get_mut(self.outbox_len..).and_then(|room| room.get_mut(..bytes.len())) {
+        match self
+            .outbox
+            .get_mut(self.outbox_len..)
+            .and_then(|room| room.get_mut(..bytes.len()))
+        {
             Some(room) => {
                 room.copy_from_slice(bytes);
                 self.outbox_len += bytes.len();

@@ -28,7 +28,11 @@ const BACKLOG: i32 = 4096;
 /// # Errors
 /// What the kernel says, most often that the address is in use.
 pub fn listen(address: SocketAddr) -> Result<OwnedFd, Errno> {
-    let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    let family = if address.is_ipv4() {
+        AddressFamily::INET
+    } else {
+        AddressFamily::INET6
+    };
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let socket = rustix::net::socket_with(family, SocketType::STREAM, flags, None)?;
     sockopt::set_socket_reuseaddr(&socket, true)?; // start again while old connections are in TIME_WAIT
@@ -75,8 +79,14 @@ mod tests {
         let connection = accept(&listener).unwrap();
         assert!(sockopt::tcp_nodelay(&connection).unwrap());
         let receive = sockopt::socket_timeout(&connection, Timeout::Recv).unwrap().unwrap();
-        assert!((LINGER..LINGER * 3).contains(&receive), "{receive:?}: rounded up to ticks");
-        assert_eq!(sockopt::socket_timeout(&connection, Timeout::Send).unwrap(), Some(SEND_WAIT));
+        assert!(
+            (LINGER..LINGER * 3).contains(&receive),
+            "{receive:?}: rounded up to ticks"
+        );
+        assert_eq!(
+            sockopt::socket_timeout(&connection, Timeout::Send).unwrap(),
+            Some(SEND_WAIT)
+        );
         let mut byte = [0];
         let before = std::time::Instant::now();
         let silence = rustix::net::recv(&connection, &mut byte, rustix::net::RecvFlags::empty());

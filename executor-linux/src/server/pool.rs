@@ -23,6 +23,10 @@ const WAITING_MIN: usize = 4;
 /// How long the others wait.
 const WAITING_PATIENCE: Duration = Duration::from_secs(10);
 
+/// Workers that may wait for one client's next request at the same time. Many clients that send now and then shall not hold
+/// as many threads: the connections of the others are parked at once.
+const LINGERING_MAX: usize = 16;
+
 /// A worker's stack. It is address space until it is used; compiled guests run on it.
 const STACK_BYTES: usize = 512 * 1024;
 
@@ -32,6 +36,8 @@ pub trait Service: Send + Sync + 'static {
     type Listener: Copy + Send + Sync + 'static;
     /// What each worker keeps for itself: buffers, the engine's state of a thread. Made, used and dropped on one thread.
     type Desk;
+    /// What has come from one client and is not used yet; its memory is the desk's.
+    type Inbox<'d>;
 
     /// Prepare a worker's thread.
     ///
@@ -39,8 +45,11 @@ pub trait Service: Send + Sync + 'static {
     /// The thread cannot serve: no memory.
     fn desk(&self) -> io::Result<Self::Desk>;
 
+    /// An empty inbox for a connection.
+    fn inbox<'d>(&self, desk: &'d mut Self::Desk) -> Self::Inbox<'d>;
+
     /// Serve one request.
-    fn serve(&self, desk: &mut Self::Desk, connection: &mut Connection<'_>, listener: Self::Listener) -> After;
+    fn serve(&self, inbox: &mut Self::Inbox<'_>, connection: &mut Connection<'_>, listener: Self::Listener) -> After;
 }
 
 /// What becomes of a connection after a request.
@@ -48,7 +57,7 @@ pub trait Service: Send + Sync + 'static {
 pub enum After {
     /// It stays open.
     KeepAlive,
-    /// It stays open, and the next request's first bytes lie on the desk.
+    /// It stays open, and the next request's first bytes are in the inbox.
     More,
     /// It is closed.
     Close,
@@ -62,7 +71,10 @@ pub struct Pool<S: Service> {
     activity: Arc<Activity>,
     threads_max: usize,
     threads: AtomicUsize,
+    /// Workers that wait for an event.
     waiting: AtomicUsize,
+    /// Workers that wait for a client whose connection they hold.
+    lingering: AtomicUsize,
 }
 
 impl<S: Service> Pool<S> {
@@ -83,6 +95,7 @@ impl<S: Service> Pool<S> {
             threads_max: threads_max.max(1),
             threads: AtomicUsize::new(0),
             waiting: AtomicUsize::new(0),
+            lingering: AtomicUsize::new(0),
         });
         pool.spawn()?;
         Ok(pool)
@@ -99,10 +112,13 @@ impl<S: Service> Pool<S> {
             return Ok(());
         };
         let pool = self.clone();
-        let started = thread::Builder::new().name("worker".into()).stack_size(STACK_BYTES).spawn(move || {
-            pool.work();
-            pool.threads.fetch_sub(1, Ordering::Relaxed);
-        });
+        let started = thread::Builder::new()
+            .name("worker".into())
+            .stack_size(STACK_BYTES)
+            .spawn(move || {
+                pool.work();
+                pool.threads.fetch_sub(1, Ordering::Relaxed);
+            });
         if let Err(error) = started {
             self.threads.fetch_sub(1, Ordering::Relaxed);
             return Err(error);
@@ -137,25 +153,31 @@ impl<S: Service> Pool<S> {
                 return Some(event);
             }
             let leave = |waiting: usize| (waiting > WAITING_MIN).then(|| waiting - 1);
-            if self.waiting.fetch_update(Ordering::Relaxed, Ordering::Relaxed, leave).is_ok() {
+            if self
+                .waiting
+                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, leave)
+                .is_ok()
+            {
                 return None;
             }
             patience = None;
         }
     }
 
-    /// Whether no worker waits and none can be started: nobody may wait for a client then.
-    fn is_exhausted(&self) -> bool {
-        self.waiting.load(Ordering::Relaxed) == 0 && self.threads.load(Ordering::Relaxed) >= self.threads_max
+    /// Whether this worker must not wait for a client: enough others do, or nobody else could serve.
+    fn is_hurried(&self) -> bool {
+        self.lingering.load(Ordering::Relaxed) >= LINGERING_MAX
+            || self.waiting.load(Ordering::Relaxed) == 0 && self.threads.load(Ordering::Relaxed) >= self.threads_max
     }
 
     fn attend(&self, desk: &mut S::Desk, idle: Idle<S::Listener>) {
         let (listener, registered) = (idle.listener, idle.is_registered());
-        let mut connection = Connection::new(idle.socket, &self.activity);
+        let mut inbox = self.service.inbox(desk);
+        let mut connection = Connection::new(idle.socket, &self.activity, &self.lingering);
         let mut begun = false;
         loop {
-            connection.begin_request(self.is_exhausted(), begun);
-            let after = self.service.serve(desk, &mut connection, listener);
+            connection.begin_request(self.is_hurried(), begun);
+            let after = self.service.serve(&mut inbox, &mut connection, listener);
             connection.end_request();
             match after {
                 _ if connection.is_quiet() => return self.reactor.park(connection.into_socket(), listener, registered),

@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 
 use log::{debug, warn};
 use parking_lot::Mutex;
-use rustix::event::epoll::{self, EventData, EventFlags};
 use rustix::event::Timespec;
+use rustix::event::epoll::{self, EventData, EventFlags};
 use rustix::io::Errno;
 
 use super::listening;
@@ -100,7 +100,10 @@ impl<L: Copy> Reactor<L> {
     /// Wait until something happens, at most for `patience`.
     pub fn wait(&self, patience: Option<Duration>) -> Option<Event> {
         let patience = patience.and_then(|patience| Timespec::try_from(patience).ok());
-        let mut events = [epoll::Event { flags: EventFlags::empty(), data: EventData::new_u64(0) }];
+        let mut events = [epoll::Event {
+            flags: EventFlags::empty(),
+            data: EventData::new_u64(0),
+        }];
         loop {
             match epoll::wait(&self.epoll, &mut events, patience.as_ref()) {
                 Ok(0) => return None,
@@ -125,8 +128,18 @@ impl<L: Copy> Reactor<L> {
         let accepted = self.accept(&listener);
         // Arm it again before the connection is served: the next one is another worker's. It fails if the listener has
         // been closed meanwhile.
-        let _ = epoll::modify(&self.epoll, &listener.socket, EventData::new_u64(event.0), LISTENER_EVENTS);
-        Some(Idle { socket: accepted?, listener: listener.name, registered: false, since: Instant::now() })
+        let _ = epoll::modify(
+            &self.epoll,
+            &listener.socket,
+            EventData::new_u64(event.0),
+            LISTENER_EVENTS,
+        );
+        Some(Idle {
+            socket: accepted?,
+            listener: listener.name,
+            registered: false,
+            since: Instant::now(),
+        })
     }
 
     fn accept(&self, listener: &Listener<L>) -> Option<OwnedFd> {
@@ -156,8 +169,17 @@ impl<L: Copy> Reactor<L> {
     pub fn park(&self, socket: OwnedFd, listener: L, registered: bool) {
         let mut idle = self.idle.lock();
         // Dropped after the lock: closing takes time.
-        let _given_up = if idle.len() >= self.idle_max { idle.remove_oldest_if(|_| true) } else { None };
-        let token = idle.insert(Idle { socket, listener, registered: true, since: Instant::now() });
+        let _given_up = if idle.len() >= self.idle_max {
+            idle.remove_oldest_if(|_| true)
+        } else {
+            None
+        };
+        let token = idle.insert(Idle {
+            socket,
+            listener,
+            registered: true,
+            since: Instant::now(),
+        });
         let data = EventData::new_u64(token.to_bits());
         let Some(parked) = idle.get(token) else { return };
         let armed = if registered {
@@ -176,7 +198,10 @@ impl<L: Copy> Reactor<L> {
         let now = Instant::now();
         loop {
             // One at a time, so that workers get their turn at the lock.
-            let expired = self.idle.lock().remove_oldest_if(|idle| now.duration_since(idle.since) >= age);
+            let expired = self
+                .idle
+                .lock()
+                .remove_oldest_if(|idle| now.duration_since(idle.since) >= age);
             if expired.is_none() {
                 return;
             }
@@ -202,6 +227,8 @@ pub struct Event(u64);
 
 impl<L> fmt::Debug for Reactor<L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Reactor").field("epoll", &self.epoll).finish_non_exhaustive()
+        f.debug_struct("Reactor")
+            .field("epoll", &self.epoll)
+            .finish_non_exhaustive()
     }
 }

@@ -23,7 +23,10 @@ impl Token {
     /// The token that [`Token::to_bits`] gave; the highest bit is ignored.
     #[expect(clippy::cast_possible_truncation, reason = "the two halves are taken one by one")]
     pub fn from_bits(bits: u64) -> Token {
-        Token { index: bits as u32, generation: (bits >> 32) as u32 & Self::GENERATION_MASK }
+        Token {
+            index: bits as u32,
+            generation: (bits >> 32) as u32 & Self::GENERATION_MASK,
+        }
     }
 }
 
@@ -53,7 +56,13 @@ pub struct Registry<T> {
 impl<T> Registry<T> {
     /// An empty table.
     pub const fn new() -> Self {
-        Registry { slots: Vec::new(), free: NONE, oldest: NONE, newest: NONE, len: 0 }
+        Registry {
+            slots: Vec::new(),
+            free: NONE,
+            oldest: NONE,
+            newest: NONE,
+            len: 0,
+        }
     }
 
     /// How many entries there are.
@@ -70,8 +79,14 @@ impl<T> Registry<T> {
                 index
             }
             None => {
-                let index = u32::try_from(self.slots.len()).expect("descriptors are 31-bit numbers, so are their entries");
-                self.slots.push(Slot { generation: 0, value: None, older: NONE, newer: NONE });
+                let index =
+                    u32::try_from(self.slots.len()).expect("descriptors are 31-bit numbers, so are their entries");
+                self.slots.push(Slot {
+                    generation: 0,
+                    value: None,
+                    older: NONE,
+                    newer: NONE,
+                });
                 index
             }
         };
@@ -86,7 +101,10 @@ impl<T> Registry<T> {
         slot.value = Some(value);
         slot.older = older;
         slot.newer = NONE;
-        Token { index, generation: slot.generation }
+        Token {
+            index,
+            generation: slot.generation,
+        }
     }
 
     /// The entry, unless it has gone.
@@ -97,7 +115,10 @@ impl<T> Registry<T> {
 
     /// Take the entry out, unless it has gone.
     pub fn remove(&mut self, token: Token) -> Option<T> {
-        let slot = self.slots.get_mut(token.index as usize).filter(|slot| slot.generation == token.generation)?;
+        let slot = self
+            .slots
+            .get_mut(token.index as usize)
+            .filter(|slot| slot.generation == token.generation)?;
         let value = slot.value.take()?;
         let (older, newer) = (slot.older, slot.newer);
         slot.generation = slot.generation.wrapping_add(1) & Token::GENERATION_MASK;
@@ -118,8 +139,15 @@ impl<T> Registry<T> {
     /// Take the oldest entry out if `condition` holds for it.
     pub fn remove_oldest_if(&mut self, condition: impl FnOnce(&T) -> bool) -> Option<T> {
         let slot = self.slots.get(self.oldest as usize)?;
-        let token = Token { index: self.oldest, generation: slot.generation };
-        if condition(slot.value.as_ref()?) { self.remove(token) } else { None }
+        let token = Token {
+            index: self.oldest,
+            generation: slot.generation,
+        };
+        if condition(slot.value.as_ref()?) {
+            self.remove(token)
+        } else {
+            None
+        }
     }
 }
 
@@ -142,7 +170,10 @@ mod tests {
 
     #[test]
     fn a_token_survives_epoll() {
-        let token = Token { index: 0x8765_4321, generation: 0x7edc_ba98 };
+        let token = Token {
+            index: 0x8765_4321,
+            generation: 0x7edc_ba98,
+        };
         assert_eq!(Token::from_bits(token.to_bits()), token);
         assert_eq!(Token::from_bits(token.to_bits() | 1 << 63), token);
     }
@@ -153,7 +184,10 @@ mod tests {
         let token = registry.insert(0);
         registry.slots[0].generation = Token::GENERATION_MASK;
         assert_eq!(registry.remove(token), None);
-        let token = Token { index: 0, generation: Token::GENERATION_MASK };
+        let token = Token {
+            index: 0,
+            generation: Token::GENERATION_MASK,
+        };
         assert_eq!(registry.remove(token), Some(0));
         assert_eq!(registry.insert(1).generation, 0);
     }
@@ -179,7 +213,10 @@ mod tests {
                 }
                 3 => {
                     let even = list.first().filter(|(_, value)| value % 2 == 0).copied();
-                    assert_eq!(registry.remove_oldest_if(|value| value % 2 == 0), even.map(|(_, value)| value));
+                    assert_eq!(
+                        registry.remove_oldest_if(|value| value % 2 == 0),
+                        even.map(|(_, value)| value)
+                    );
                     if even.is_some() {
                         list.remove(0);
                     }

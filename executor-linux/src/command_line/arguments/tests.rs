@@ -6,17 +6,21 @@ fn parse_all(arguments: &[&str]) -> Result<Command, String> {
 
 #[test]
 fn defaults_are_those_of_the_help() {
-    let Ok(Command::Action(engine, server)) = parse_all(&["action"]) else { panic!("action") };
+    let Ok(Command::Action(engine, server)) = parse_all(&["action"]) else {
+        panic!("action")
+    };
     assert_eq!(engine, Engine::default());
     assert_eq!(server.listen.to_string(), "0.0.0.0:8080");
     assert!(server.log_sentinels);
-    let Ok(Command::Invoker(_, server, invoker)) = parse_all(&["invoker"]) else { panic!("invoker") };
+    let Ok(Command::Invoker(_, server, invoker)) = parse_all(&["invoker"]) else {
+        panic!("invoker")
+    };
     assert_eq!(server.listen.to_string(), "127.0.0.1:9000");
     assert!(!server.log_sentinels);
     assert_eq!(invoker, Invoker::default());
     for (text, values) in [
         (help::ACTION, ["[0.0.0.0:8080]", "[256]", "[16384]", "[30]", "[256M]"]),
-        (help::INVOKER, ["[127.0.0.1:9000]", "[plain]", "[4096]", "[900]", "[0]"]),
+        (help::INVOKER, ["[127.0.0.1:9000]", "[plain]", "[2048]", "[660]", "[0]"]),
     ] {
         for value in values {
             assert!(text.contains(value), "{value} in {text}");
@@ -28,7 +32,13 @@ fn defaults_are_those_of_the_help() {
 fn every_option_is_explained() {
     let engine = ["--trust", "--trust-any-aot", "--allow-dir", "--memory-max", "--log"];
     let server = ["--listen", "--threads-max", "--connections-max", "--drain-seconds"];
-    let invoker = ["--reply", "--ports", "--max-containers", "--idle-seconds", "--log-sentinels"];
+    let invoker = [
+        "--reply",
+        "--ports",
+        "--max-containers",
+        "--idle-seconds",
+        "--log-sentinels",
+    ];
     for (command, text, options) in [
         ("action", help::ACTION, [&engine[..], &server].concat()),
         ("invoker", help::INVOKER, [&engine[..], &server, &invoker].concat()),
@@ -36,11 +46,16 @@ fn every_option_is_explained() {
     ] {
         assert_eq!(parse_all(&[command, "--help"]), Ok(Command::Help(text)));
         for option in options {
-            assert!(text.contains(&format!("\n  {option} ")), "{option} is explained in {text}");
+            assert!(
+                text.contains(&format!("\n  {option} ")),
+                "{option} is explained in {text}"
+            );
             let complaint = parse_all(&[command, option]).err().unwrap_or_default();
             assert!(!complaint.contains("no option"), "{command} {option}: {complaint}");
         }
-        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+        for line in text.lines() {
+            assert!(line.chars().count() <= 80, "{line}");
+        }
     }
 }
 
@@ -67,8 +82,14 @@ fn values_are_read() {
         "--memory-max=16M",
         "--log=debug",
     ];
-    let Ok(Command::Invoker(engine, server, invoker)) = parse_all(&arguments) else { panic!("invoker") };
-    let directory = |host: &str, guest: &str| AllowedDirectory { host: host.into(), guest: guest.into() };
+    let Ok(Command::Invoker(engine, server, invoker)) = parse_all(&arguments) else {
+        panic!("invoker")
+    };
+    let directory = |host: &str, guest: &str| Grant {
+        host: host.into(),
+        guest: guest.into(),
+        read_only: false,
+    };
     assert_eq!(
         engine,
         Engine {
@@ -80,12 +101,15 @@ fn values_are_read() {
         }
     );
     assert_eq!(server.listen.to_string(), "[::1]:0");
-    assert_eq!((server.threads_max, server.connections_max, server.drain), (5, 6, Duration::ZERO));
+    assert_eq!(
+        (server.threads_max, server.connections_max, server.drain),
+        (5, 6, Duration::ZERO)
+    );
     assert!(server.log_sentinels);
     assert_eq!(
         invoker,
         Invoker {
-            reply: Reply::Envelope,
+            reply: ReplyStyle::Envelope,
             ports: Some(20_000..=29_999),
             containers_max: 7,
             idle: Duration::from_secs(3)
@@ -115,22 +139,64 @@ fn complaints_name_the_option_the_value_and_what_is_allowed() {
     for (arguments, complaint) in [
         (&[][..], "a command is missing: action, invoker or run"),
         (&["serve"], "\"serve\" is no command; there are action, invoker and run"),
-        (&["action", "--ports=0"], "--ports is no option of this command; --help lists them"),
-        (&["action", "--log-sentinels"], "--log-sentinels is no option of this command; --help lists them"),
-        (&["action", "--listen=8080"], "--listen: \"8080\" is not allowed; give ADDRESS:PORT, as 127.0.0.1:9000 or [::1]:9000"),
+        (
+            &["action", "--ports=0"],
+            "--ports is no option of this command; --help lists them",
+        ),
+        (
+            &["action", "--log-sentinels"],
+            "--log-sentinels is no option of this command; --help lists them",
+        ),
+        (
+            &["action", "--listen=8080"],
+            "--listen: \"8080\" is not allowed; give ADDRESS:PORT, as 127.0.0.1:9000 or [::1]:9000",
+        ),
         (&["action", "--listen"], "--listen: a value is missing"),
-        (&["action", "--threads-max=1"], "--threads-max: \"1\" is not allowed; give a number from 2 to 65536"),
-        (&["action", "--memory-max=1"], "--memory-max: \"1\" is not allowed; give a number of bytes from 64K to 4G; K, M and G are understood"),
-        (&["action", "--memory-max=99999999999G"], "--memory-max: \"99999999999G\" is not allowed; give a number of bytes from 64K to 4G; K, M and G are understood"),
-        (&["action", "--memory-max=é"], "--memory-max: \"é\" is not allowed; give a number of bytes from 64K to 4G; K, M and G are understood"),
-        (&["action", "--log=loud"], "--log: \"loud\" is not allowed; give off, error, warn, info, debug or trace"),
-        (&["invoker", "--reply=xml"], "--reply: \"xml\" is not allowed; give plain or envelope"),
-        (&["invoker", "--ports=2-1"], "--ports: \"2-1\" is not allowed; give 0 (any) or LOW-HIGH, as 20000-29999"),
-        (&["invoker", "--ports=0-9"], "--ports: \"0-9\" is not allowed; give 0 (any) or LOW-HIGH, as 20000-29999"),
-        (&["invoker", "--idle-seconds=0"], "--idle-seconds: \"0\" is not allowed; give a number of seconds from 1 to 604800"),
-        (&["invoker", "--allow-dir=::/x"], "--allow-dir: \"::/x\" is not allowed; give HOST or HOST::/GUEST"),
+        (
+            &["action", "--threads-max=1"],
+            "--threads-max: \"1\" is not allowed; give a number from 2 to 65536",
+        ),
+        (
+            &["action", "--memory-max=1"],
+            "--memory-max: \"1\" is not allowed; give a number of bytes from 64K to 4G; K, M and G are understood",
+        ),
+        (
+            &["action", "--memory-max=99999999999G"],
+            "--memory-max: \"99999999999G\" is not allowed; give a number of bytes from 64K to 4G; K, M and G are understood",
+        ),
+        (
+            &["action", "--memory-max=é"],
+            "--memory-max: \"é\" is not allowed; give a number of bytes from 64K to 4G; K, M and G are understood",
+        ),
+        (
+            &["action", "--log=loud"],
+            "--log: \"loud\" is not allowed; give off, error, warn, info, debug or trace",
+        ),
+        (
+            &["invoker", "--reply=xml"],
+            "--reply: \"xml\" is not allowed; give plain or envelope",
+        ),
+        (
+            &["invoker", "--ports=2-1"],
+            "--ports: \"2-1\" is not allowed; give 0 (any) or LOW-HIGH, as 20000-29999",
+        ),
+        (
+            &["invoker", "--ports=0-9"],
+            "--ports: \"0-9\" is not allowed; give 0 (any) or LOW-HIGH, as 20000-29999",
+        ),
+        (
+            &["invoker", "--idle-seconds=0"],
+            "--idle-seconds: \"0\" is not allowed; give a number of seconds from 1 to 604800",
+        ),
+        (
+            &["invoker", "--allow-dir=::/x"],
+            "--allow-dir: \"::/x\" is not allowed; give HOST or HOST::/GUEST",
+        ),
         (&["run"], "run: the bundle's file is missing"),
-        (&["run", "a", "{", "}"], "run: \"}\" is one argument too many; quote the JSON"),
+        (
+            &["run", "a", "{", "}"],
+            "run: \"}\" is one argument too many; quote the JSON",
+        ),
     ] {
         assert_eq!(parse_all(arguments), Err(complaint.to_owned()), "{arguments:?}");
     }

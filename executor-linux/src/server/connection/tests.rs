@@ -7,6 +7,8 @@ use embedded_io::{Error as _, Read as _, Write as _};
 use super::*;
 use crate::server::listening::{LINGER, accept, listen, local_address};
 
+static LINGERING: AtomicUsize = AtomicUsize::new(0);
+
 fn pair() -> (TcpStream, OwnedFd) {
     let listener = listen((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
     let client = TcpStream::connect(local_address(&listener).unwrap()).unwrap();
@@ -17,11 +19,14 @@ fn pair() -> (TcpStream, OwnedFd) {
 fn a_short_reply_leaves_when_it_is_flushed() {
     let (mut client, socket) = pair();
     let activity = Activity::new().unwrap();
-    let mut connection = Connection::new(socket, &activity);
+    let mut connection = Connection::new(socket, &activity, &LINGERING);
     connection.write_all(b"head ").unwrap();
     connection.write_all(b"body").unwrap();
     client.set_nonblocking(true).unwrap();
-    assert_eq!(client.read(&mut [0; 1]).unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
+    assert_eq!(
+        client.read(&mut [0; 1]).unwrap_err().kind(),
+        std::io::ErrorKind::WouldBlock
+    );
     connection.flush().unwrap();
     client.set_nonblocking(false).unwrap();
     let mut reply = [0; 9];
@@ -41,7 +46,7 @@ fn a_long_reply_is_whole_and_in_order() {
         client.read_to_end(&mut reply).unwrap();
         reply
     });
-    let mut connection = Connection::new(socket, &activity);
+    let mut connection = Connection::new(socket, &activity, &LINGERING);
     connection.write_all(b"head ").unwrap();
     connection.write_all(&body).unwrap();
     connection.write_all(b" tail").unwrap();
@@ -56,7 +61,7 @@ fn what_does_not_fit_the_outbox_follows_what_is_in_it() {
         for second in [0, 1, OUTBOX_BYTES - 1, OUTBOX_BYTES, OUTBOX_BYTES + 1] {
             let (mut client, socket) = pair();
             let activity = Activity::new().unwrap();
-            let mut connection = Connection::new(socket, &activity);
+            let mut connection = Connection::new(socket, &activity, &LINGERING);
             connection.write_all(&vec![b'1'; first]).unwrap();
             connection.write_all(&vec![b'2'; second]).unwrap();
             connection.flush().unwrap();
@@ -72,7 +77,7 @@ fn what_does_not_fit_the_outbox_follows_what_is_in_it() {
 fn a_client_that_sends_nothing_is_quiet() {
     let (mut client, socket) = pair();
     let activity = Activity::new().unwrap();
-    let mut connection = Connection::new(socket, &activity);
+    let mut connection = Connection::new(socket, &activity, &LINGERING);
     for hurried in [false, true] {
         connection.begin_request(hurried, false);
         let since = Instant::now();
@@ -95,7 +100,7 @@ fn a_client_that_sends_nothing_is_quiet() {
 fn a_pause_within_a_request_is_waited_for() {
     let (mut client, socket) = pair();
     let activity = Activity::new().unwrap();
-    let mut connection = Connection::new(socket, &activity);
+    let mut connection = Connection::new(socket, &activity, &LINGERING);
     connection.begin_request(false, true);
     let writer = thread::spawn(move || {
         thread::sleep(LINGER * 4); // the pause itself: longer than a worker waits in one `recv`
@@ -112,7 +117,7 @@ fn a_pause_within_a_request_is_waited_for() {
 fn a_request_that_takes_too_long_times_out() {
     let (_client, socket) = pair();
     let activity = Activity::new().unwrap();
-    let mut connection = Connection::new(socket, &activity);
+    let mut connection = Connection::new(socket, &activity, &LINGERING);
     connection.begin_request(false, true);
     connection.incomplete_since = Instant::now().checked_sub(REQUEST_WAIT);
     assert_eq!(connection.read(&mut [0; 8]).unwrap_err().kind(), ErrorKind::TimedOut);
@@ -132,8 +137,8 @@ fn closing_does_not_take_the_reply_from_a_client_that_still_sends() {
     let mut sender = client.try_clone().unwrap();
     let server = thread::spawn(move || {
         let activity = Activity::new().unwrap();
-        let mut connection = Connection::new(socket, &activity);
-        connection.begin_request(false, false);
+        let mut connection = Connection::new(socket, &activity, &LINGERING);
+        connection.begin_request(false, true);
         connection.read(&mut [0; 8]).unwrap();
         connection.write_all(b"413").unwrap();
         connection.end_request();

@@ -15,10 +15,15 @@ struct Lines {
 
 impl Service for Lines {
     type Listener = u8;
-    type Desk = Vec<u8>;
+    type Desk = ();
+    type Inbox<'d> = Vec<u8>;
 
-    fn desk(&self) -> io::Result<Vec<u8>> {
-        Ok(Vec::new())
+    fn desk(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn inbox(&self, (): &mut ()) -> Vec<u8> {
+        Vec::new()
     }
 
     fn serve(&self, inbox: &mut Vec<u8>, connection: &mut Connection<'_>, listener: u8) -> After {
@@ -28,10 +33,7 @@ impl Service for Lines {
             }
             let mut bytes = [0; 64];
             match connection.read(&mut bytes) {
-                Ok(0) | Err(_) => {
-                    inbox.clear();
-                    return After::Close;
-                }
+                Ok(0) | Err(_) => return After::Close,
                 Ok(len) => inbox.extend_from_slice(&bytes[..len]),
             }
         };
@@ -60,9 +62,16 @@ fn server(threads_max: usize, idle_max: usize, held: usize) -> Server {
     let reactor = Arc::new(Reactor::new(idle_max).unwrap());
     let activity = Arc::new(Activity::new().unwrap());
     let (_, address) = reactor.open((Ipv4Addr::LOCALHOST, 0).into(), 1).unwrap();
-    let lines = Lines { barrier: Barrier::new(held) };
+    let lines = Lines {
+        barrier: Barrier::new(held),
+    };
     let pool = Pool::start(lines, reactor.clone(), activity.clone(), threads_max).unwrap();
-    Server { pool, reactor, activity, address }
+    Server {
+        pool,
+        reactor,
+        activity,
+        address,
+    }
 }
 
 struct Client(BufReader<TcpStream>);

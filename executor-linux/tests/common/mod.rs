@@ -1,0 +1,296 @@
+//! The real binary, and clients that speak to it over real sockets.
+#![allow(dead_code, reason = "each test binary uses a part")]
+
+pub mod guests;
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Far longer than anything takes; a test that waits so long has failed.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+pub const SENTINEL: &str = "XXX_THE_END_OF_A_WHISK_ACTIVATION_XXX";
+
+/// What a process has written on one stream so far.
+#[derive(Clone, Default)]
+pub struct Output(Arc<(Mutex<(Vec<u8>, bool)>, Condvar)>);
+
+impl Output {
+    fn collect(mut stream: impl Read + Send + 'static) -> Self {
+        let output = Output::default();
+        let shared = output.clone();
+        thread::spawn(move || {
+            let mut bytes = [0; 4096];
+            loop {
+                let len = stream.read(&mut bytes).unwrap_or(0);
+                let mut state = shared.0.0.lock().unwrap();
+                state.0.extend_from_slice(&bytes[..len]);
+                state.1 = len == 0;
+                shared.0.1.notify_all();
+                if len == 0 {
+                    return;
+                }
+            }
+        });
+        output
+    }
+
+    pub fn text(&self) -> String {
+        let state = self.0.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        String::from_utf8_lossy(&state.0).into_owned()
+    }
+
+    /// Wait until `condition` holds for what was written so far.
+    pub fn wait_until(&self, what: &str, condition: impl Fn(&str) -> bool) -> String {
+        let since = Instant::now();
+        let mut state = self.0.0.lock().unwrap();
+        loop {
+            let text = String::from_utf8_lossy(&state.0).into_owned();
+            if condition(&text) {
+                return text;
+            }
+            assert!(!state.1, "the stream ended before {what}: {text}");
+            assert!(since.elapsed() < PATIENCE, "no {what} in: {text}");
+            state = self.0.1.wait_timeout(state, Duration::from_secs(1)).unwrap().0;
+        }
+    }
+
+    /// Everything, once the process has closed the stream.
+    pub fn whole(&self) -> String {
+        let since = Instant::now();
+        let mut state = self.0.0.lock().unwrap();
+        while !state.1 {
+            assert!(since.elapsed() < PATIENCE);
+            state = self.0.1.wait_timeout(state, Duration::from_secs(1)).unwrap().0;
+        }
+        String::from_utf8_lossy(&state.0).into_owned()
+    }
+}
+
+/// A running server. Killed when dropped.
+pub struct Server {
+    child: Child,
+    pub address: SocketAddr,
+    pub stdout: Output,
+    pub stderr: Output,
+}
+
+pub fn command() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_executor-linux"));
+    command.env_clear();
+    command
+}
+
+impl Server {
+    /// Start `executor-linux SUBCOMMAND --listen 127.0.0.1:0 OPTIONS…`.
+    pub fn start(subcommand: &str, options: &[&str]) -> Self {
+        let mut command = command();
+        command.args([subcommand, "--listen", "127.0.0.1:0"]).args(options);
+        Self::spawn(command)
+    }
+
+    pub fn action(options: &[&str]) -> Self {
+        Self::start("action", options)
+    }
+
+    pub fn invoker(options: &[&str]) -> Self {
+        Self::start("invoker", options)
+    }
+
+    pub fn spawn(mut command: Command) -> Self {
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let stdout = Output::collect(child.stdout.take().unwrap());
+        let stderr = Output::collect(child.stderr.take().unwrap());
+        let mark = "listening on ";
+        let text = stderr.wait_until("start line", |text| text.contains(mark) && text.ends_with('\n'));
+        let line = text.lines().find(|line| line.contains(mark)).unwrap();
+        let address = line
+            .split_once(mark)
+            .unwrap()
+            .1
+            .split_whitespace()
+            .next()
+            .unwrap()
+            .parse()
+            .unwrap();
+        Server {
+            child,
+            address,
+            stdout,
+            stderr,
+        }
+    }
+
+    pub fn client(&self) -> Client {
+        Client::connect(self.address)
+    }
+
+    /// One request on a connection of its own.
+    pub fn post(&self, path: &str, body: &str) -> Response {
+        self.client().post(path, body)
+    }
+
+    /// `/init` that must succeed.
+    pub fn init(&self, code: &[u8]) {
+        let response = self.post("/init", &init_body(code));
+        assert_eq!(response.status, 200, "{}", response.body);
+    }
+
+    pub fn signal(&self, name: &str) {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-s", name, &id]).status().unwrap().success());
+    }
+
+    pub fn wait(&mut self) -> ExitStatus {
+        let since = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(since.elapsed() < PATIENCE, "it does not end");
+            thread::sleep(Duration::from_millis(2)); // polling: `wait` has no timeout
+        }
+    }
+
+    pub fn threads(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/task", self.child.id()))
+            .unwrap()
+            .count()
+    }
+
+    pub fn resident_kib(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse().unwrap()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if thread::panicking() {
+            let text = self.stderr.text();
+            let own: Vec<&str> = text.lines().filter(|line| !line.contains(SENTINEL)).collect();
+            eprintln!("the server's standard error:\n{}", own.join("\n"));
+        }
+    }
+}
+
+/// A reply as OpenWhisk's client takes it: with a Content-Length, never chunked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Response {
+    pub status: u16,
+    pub head: String,
+    pub body: String,
+}
+
+impl Response {
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.body))
+    }
+
+    /// The `error` member.
+    pub fn error(&self) -> String {
+        self.json()["error"]
+            .as_str()
+            .unwrap_or_else(|| panic!("no error in {}", self.body))
+            .to_owned()
+    }
+}
+
+/// One connection.
+pub struct Client(BufReader<TcpStream>);
+
+impl Client {
+    pub fn connect(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_nodelay(true).unwrap();
+        Client(BufReader::new(stream))
+    }
+
+    pub fn send(&mut self, bytes: &[u8]) {
+        self.0.get_mut().write_all(bytes).unwrap();
+    }
+
+    pub fn stream(&self) -> &TcpStream {
+        self.0.get_ref()
+    }
+
+    pub fn post(&mut self, path: &str, body: &str) -> Response {
+        self.send(&request(path, body));
+        self.receive().expect("a reply")
+    }
+
+    /// The next reply; `None` if the server has closed.
+    pub fn receive(&mut self) -> Option<Response> {
+        let mut head = String::new();
+        loop {
+            let before = head.len();
+            let len = match self.0.read_line(&mut head) {
+                Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => 0,
+                other => other.unwrap(),
+            };
+            if len == 0 {
+                assert_eq!(head, "", "closed within a reply's head");
+                return None;
+            }
+            if &head[before..] == "\r\n" {
+                break;
+            }
+        }
+        let status = head.strip_prefix("HTTP/1.1 ").unwrap()[..3].parse().unwrap();
+        assert!(!head.to_ascii_lowercase().contains("transfer-encoding"), "{head}");
+        let length = head
+            .lines()
+            .find_map(|line| {
+                line.to_ascii_lowercase()
+                    .strip_prefix("content-length:")
+                    .map(|len| len.trim().to_owned())
+            })
+            .unwrap_or_else(|| panic!("no length: {head}"));
+        let mut body = vec![0; length.parse().unwrap()];
+        self.0.read_exact(&mut body).unwrap();
+        Some(Response {
+            status,
+            head,
+            body: String::from_utf8(body).unwrap(),
+        })
+    }
+}
+
+/// A POST with a body.
+pub fn request(path: &str, body: &str) -> Vec<u8> {
+    format!(
+        "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nAccept: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+    .into_bytes()
+}
+
+/// An `/init` body as OpenWhisk's invoker sends it.
+pub fn init_body(code: &[u8]) -> String {
+    let code = base64_simd::STANDARD.encode_to_string(code);
+    format!(
+        r#"{{"value":{{"name":"test","main":"main","code":"{code}","binary":true,"env":{{"__OW_NAMESPACE":"guest"}}}}}}"#
+    )
+}
+
+/// A `/run` body as OpenWhisk's invoker sends it.
+pub fn run_body(value: &str) -> String {
+    let since = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap() + Duration::from_secs(60);
+    format!(
+        r#"{{"value":{value},"namespace":"guest","action_name":"/guest/test","action_version":"0.0.1","activation_id":"0123456789abcdef0123456789abcdef","transaction_id":"tid","deadline":"{}"}}"#,
+        since.as_millis()
+    )
+}
