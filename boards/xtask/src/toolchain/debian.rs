@@ -20,6 +20,8 @@ use super::standard_library;
 const COMPILER: &str = "rustc-web";
 /// The host's standard library (for build scripts), the sources, and the C library below Wasm's `std`.
 const LIBRARIES: [&str; 3] = ["libstd-rust-web-dev", "rust-web-src", "wasi-libc"];
+/// Of these packages: the compiler's own sources (three quarters of all), and documentation.
+const UNUSED: [&str; 3] = ["./usr/src/*/src", "./usr/src/*/compiler", "./usr/share"];
 /// The oldest version that builds the project, as (major, minor).
 const OLDEST: &str = env!("CARGO_PKG_RUST_VERSION");
 const ASK_LIMIT: Duration = Duration::from_secs(60);
@@ -139,7 +141,7 @@ fn download(archive: &Archive, root: &Path) -> Result<()> {
         fs::remove_dir_all(root)?;
     }
     fs::create_dir_all(root)?;
-    archive.unpack(&needed(archive)?, root)
+    archive.unpack(&needed(archive)?, &UNUSED, root)
 }
 
 /// The compiler's packages, with those of the shared libraries that the system lacks.
@@ -160,17 +162,9 @@ fn needed(archive: &Archive) -> Result<Vec<String>> {
     Ok(needed)
 }
 
-/// Make the unpacked packages work where they are, and drop what is of no use here.
+/// Make the unpacked packages work where they are.
 fn finish(root: &Path) -> Result<()> {
     let usr = root.join("usr");
-    let sources = only_entry(&usr.join("src"))?;
-    for entry in fs::read_dir(&sources)? {
-        let path = entry?.path();
-        if path.is_dir() && !path.ends_with("library") {
-            fs::remove_dir_all(path)?;
-        }
-    }
-    fs::remove_dir_all(usr.join("share"))?;
     let programs = root.join("bin");
     fs::create_dir_all(&programs)?;
     fs::write(programs.join("rustc"), LAUNCHER)?;
@@ -198,14 +192,6 @@ fn host(programs: &Path) -> Result<String> {
         .find_map(|line| line.strip_prefix("host: "))
         .context("`rustc -vV` names no host")?;
     Ok(host.to_owned())
-}
-
-fn only_entry(folder: &Path) -> Result<PathBuf> {
-    let mut entries = fs::read_dir(folder)?;
-    let entry = entries
-        .next()
-        .with_context(|| format!("{} is empty", folder.display()))??;
-    Ok(entry.path())
 }
 
 /// A version as a file name: without what a shell or a variable of make would take for its own.

@@ -15,6 +15,10 @@ const ASK_LIMIT: Duration = Duration::from_secs(60);
 const DOWNLOAD_LIMIT: Duration = Duration::from_secs(900);
 const UNPACK_LIMIT: Duration = Duration::from_secs(300);
 
+/// `unpack PACKAGE FOLDER TAR-OPTIONS…`. If the left side fails, tar misses its archive's end and fails, too.
+const UNPACK: &str = r#"package=$1 folder=$2; shift 2
+dpkg-deb --fsys-tarfile "$package" | tar --extract --no-same-owner --directory "$folder" "$@""#;
+
 /// Debian's package archive, through apt.
 pub struct Archive {
     /// Package lists of our own, once those of the system proved to be absent or stale.
@@ -85,21 +89,21 @@ impl Archive {
         Ok(parse_closure(&bounded::run(&mut command, ASK_LIMIT)?))
     }
 
-    /// Download packages and unpack them below `root`.
+    /// Download packages and unpack them below `root`, without what `excluded` (patterns of tar's) names.
     ///
     /// # Errors
     /// If one cannot be downloaded or unpacked.
-    pub fn unpack(&self, packages: &[String], root: &Path) -> Result<()> {
+    pub fn unpack(&self, packages: &[String], excluded: &[&str], root: &Path) -> Result<()> {
         let downloads = root.join("downloads");
         fs::create_dir_all(&downloads)?;
         let mut command = self.apt("apt-get");
         command.arg("download").args(packages).current_dir(&downloads);
         bounded::run(&mut command, DOWNLOAD_LIMIT).context("cannot download Debian's packages")?;
         for entry in fs::read_dir(&downloads)? {
-            bounded::run(
-                Command::new("dpkg-deb").arg("-x").arg(entry?.path()).arg(root),
-                UNPACK_LIMIT,
-            )?;
+            let mut command = Command::new("sh");
+            command.args(["-c", UNPACK, "unpack"]).arg(entry?.path()).arg(root);
+            command.args(excluded.iter().map(|pattern| format!("--exclude={pattern}")));
+            bounded::run(&mut command, UNPACK_LIMIT).context("cannot unpack Debian's packages")?;
         }
         fs::remove_dir_all(&downloads)?;
         Ok(())
