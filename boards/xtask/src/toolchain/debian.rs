@@ -55,11 +55,15 @@ pub fn provide(targets: &[&str], cache: &Path, progress: &mut dyn FnMut(&str)) -
     let cache = cache.join("debian-rust");
     fs::create_dir_all(&cache).with_context(|| format!("cannot make the cache {}", cache.display()))?;
     let _held_until_return = lock(&cache.join("lock"), progress)?;
-    let (archive, version) = find(&cache, progress)?;
-    let root = cache.join(folder_name(&version));
-    if !root.is_dir() {
-        unpack(archive, &version, &cache, &root, progress)?;
-    }
+    packages::check_presence()?;
+    let lists = cache.join("apt");
+    // The system's lists may be absent or stale: the archive drops a package when its successor comes.
+    let root = obtain(&Archive::of_the_system(), &cache, progress)
+        .or_else(|_| obtain(&Archive::kept(&lists), &cache, progress))
+        .or_else(|_| {
+            progress("updating Debian's package lists");
+            obtain(&Archive::fresh(&lists)?, &cache, progress)
+        })?;
     let programs = root.join("bin");
     let version = bounded::run(Command::new(programs.join("rustc")).arg("-V"), ASK_LIMIT)?
         .trim()
@@ -88,52 +92,22 @@ fn lock(path: &Path, progress: &mut dyn FnMut(&str)) -> Result<File> {
     Ok(file)
 }
 
-/// The compiler's version, in the system's package lists or in fresh ones.
-fn find(cache: &Path, progress: &mut dyn FnMut(&str)) -> Result<(Archive, String)> {
-    let archive = Archive::of_the_system();
-    match archive.candidate(COMPILER)? {
-        Some(version) if is_new_enough(&version) => Ok((archive, version)),
-        _ => {
-            let archive = refresh(cache, progress)?;
-            match archive.candidate(COMPILER)? {
-                Some(version) if is_new_enough(&version) => Ok((archive, version)),
-                Some(version) => bail!(
-                    "Debian's {COMPILER} is {version}, {OLDEST} is needed: is `bookworm-security` among apt's sources?"
-                ),
-                None => bail!("apt knows no package {COMPILER}: this needs Debian 12 with its security archive"),
-            }
-        }
+/// The folder of the newest compiler that an archive knows.
+fn obtain(archive: &Archive, cache: &Path, progress: &mut dyn FnMut(&str)) -> Result<PathBuf> {
+    let version = archive.candidate(COMPILER)?;
+    let version = version.with_context(|| format!("apt knows no {COMPILER}: it is in Debian 12's security archive"))?;
+    if !is_new_enough(&version) {
+        bail!("Debian's {COMPILER} is {version}, {OLDEST} is needed: is `bookworm-security` among apt's sources?");
     }
-}
-
-fn refresh(cache: &Path, progress: &mut dyn FnMut(&str)) -> Result<Archive> {
-    progress("updating Debian's package lists");
-    Archive::fresh(&cache.join("apt"))
-}
-
-/// Unpack the compiler at `root`.
-fn unpack(
-    mut archive: Archive,
-    version: &str,
-    cache: &Path,
-    root: &Path,
-    progress: &mut dyn FnMut(&str),
-) -> Result<()> {
-    let partial = cache.join("partial");
-    progress(&format!("downloading Debian's Rust compiler {version} (140 MB)"));
-    let mut outcome = download(&archive, &partial);
-    if outcome.is_err() {
-        // The archive drops a package when its successor comes: stale lists name what is gone.
-        archive = refresh(cache, progress)?;
-        if archive.candidate(COMPILER)?.as_deref() != Some(version) {
-            bail!("Debian has just replaced {COMPILER} {version}: run `apt-get update`, and this again");
-        }
-        outcome = download(&archive, &partial);
+    let root = cache.join(folder_name(&version));
+    if !root.is_dir() {
+        progress(&format!("downloading Debian's Rust compiler {version} (140 MB)"));
+        let partial = cache.join("partial");
+        download(archive, &partial)?;
+        finish(&partial)?;
+        fs::rename(&partial, &root)?;
     }
-    outcome?;
-    finish(&partial)?;
-    fs::rename(&partial, root)?;
-    Ok(())
+    Ok(root)
 }
 
 fn download(archive: &Archive, root: &Path) -> Result<()> {

@@ -81,7 +81,10 @@ pub fn provide(targets: &[&str], source: Source, cache: &Path, progress: &mut dy
         }),
         Err(error) => {
             progress(&format!("{error:#}: taking Debian's compiler instead"));
-            from_debian(progress).with_context(|| format!("{error:#}, and Debian's compiler is no way out"))
+            let names = targets.join(" ");
+            from_debian(progress).with_context(|| {
+                format!("{error:#}; Debian's compiler cannot be used instead: run `rustup target add {names}` yourself")
+            })
         }
     }
 }

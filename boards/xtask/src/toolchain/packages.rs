@@ -31,6 +31,13 @@ impl Archive {
         Archive { lists: None }
     }
 
+    /// The archive as [`Archive::fresh`] found it when it was last asked.
+    pub fn kept(folder: &Path) -> Self {
+        Archive {
+            lists: Some(folder.to_owned()),
+        }
+    }
+
     /// The archive as it is now. The lists go to `folder`, as only root may change the system's.
     ///
     /// # Errors
@@ -38,9 +45,7 @@ impl Archive {
     pub fn fresh(folder: &Path) -> Result<Self> {
         fs::create_dir_all(folder.join("lists/partial"))?;
         fs::create_dir_all(folder.join("cache/archives/partial"))?;
-        let archive = Archive {
-            lists: Some(folder.to_owned()),
-        };
+        let archive = Archive::kept(folder);
         bounded::run(archive.apt("apt-get").arg("update"), DOWNLOAD_LIMIT)
             .context("cannot update the package lists")?;
         Ok(archive)
@@ -64,10 +69,9 @@ impl Archive {
     /// The version that would be installed of `package`, if there is one.
     ///
     /// # Errors
-    /// If there is no apt.
+    /// If apt fails.
     pub fn candidate(&self, package: &str) -> Result<Option<String>> {
-        let text = bounded::run(self.apt("apt-cache").args(["policy", package]), ASK_LIMIT)
-            .context("this is not a Debian system with apt")?;
+        let text = bounded::run(self.apt("apt-cache").args(["policy", package]), ASK_LIMIT)?;
         Ok(parse_candidate(&text))
     }
 
@@ -110,14 +114,27 @@ impl Archive {
     }
 }
 
+/// See whether the programs that this module runs are there.
+///
+/// # Errors
+/// If one is not.
+pub fn check_presence() -> Result<()> {
+    for program in ["apt-get", "apt-cache", "dpkg-deb", "dpkg-query"] {
+        bounded::run(Command::new(program).arg("--version"), ASK_LIMIT).context("this is not a Debian system")?;
+    }
+    Ok(())
+}
+
 /// Which of `packages` the system has.
+///
+/// # Errors
+/// If dpkg's database cannot be read.
 pub fn installed(packages: &[String]) -> Result<Vec<String>> {
     // It fails as soon as it does not know one of them, but prints the others.
     let output = Command::new("dpkg-query")
         .args(["--show", "--showformat", "${db:Status-Abbrev}${Package}\n"])
         .args(packages)
-        .output()
-        .context("this is not a Debian system with dpkg")?;
+        .output()?;
     if output.stdout.is_empty() && output.status.code() != Some(1) {
         bail!("`dpkg-query` failed ({})", output.status);
     }

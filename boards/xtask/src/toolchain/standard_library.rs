@@ -5,7 +5,7 @@
 
 use std::env;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -62,7 +62,7 @@ pub fn provide(compiler: &Compiler, target: &str, progress: &mut dyn FnMut(&str)
 }
 
 /// Build an empty crate in `folder`, and the standard library with it. Returns where the libraries lie.
-fn build(compiler: &Compiler, target: &str, folder: &Path) -> Result<std::path::PathBuf> {
+fn build(compiler: &Compiler, target: &str, folder: &Path) -> Result<PathBuf> {
     fs::create_dir_all(folder.join("src"))?;
     fs::write(folder.join("src/lib.rs"), "#![no_std]\n")?;
     // A workspace of its own, whatever lies above the cache.
