@@ -104,6 +104,8 @@ pub struct Bundle<'a> {
     pub name: &'a str,
     /// The package, source file or module: a path below the checkout, or a whole one.
     pub source: &'a Path,
+    /// Leave the portable module out.
+    pub is_native_only: bool,
 }
 
 /// An example as a module, for another Wasm target than its own: an ABI that it can also speak.
@@ -182,6 +184,7 @@ pub fn bundle(
         .arg(&tools.wamrc)
         .arg("--sign")
         .arg(&secret)
+        .args(bundle.is_native_only.then_some("--no-wasm"))
         .env("CLANG", "clang-19")
         .envs(toolchain.environment());
     shell.run(&format!("bundle {}", bundle.name), &mut command)?;

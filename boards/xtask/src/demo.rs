@@ -37,6 +37,7 @@ pub fn prepare(project: &Project, shell: Shell, board: &Board, toolchain: &Toolc
         &Bundle {
             name: "demo-add",
             source,
+            is_native_only: false,
         },
     )?;
     // The same action without its native code: what a node runs that has no artifact for it.

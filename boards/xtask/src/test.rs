@@ -206,8 +206,20 @@ fn bundles(context: &Context<'_>) -> Result<()> {
         toolchain,
     } = context;
     let tools = build::tools(project, *shell)?;
-    let bundle =
-        |name: &str, source: &Path| build::bundle(project, *shell, board, &tools, toolchain, &Bundle { name, source });
+    let bundle = |name: &str, source: &Path| {
+        build::bundle(
+            project,
+            *shell,
+            board,
+            &tools,
+            toolchain,
+            &Bundle {
+                name,
+                source,
+                is_native_only: false,
+            },
+        )
+    };
     let examples = Path::new("actions/examples");
     for package in PACKAGES {
         bundle(package, &examples.join(package))?;
@@ -218,6 +230,12 @@ fn bundles(context: &Context<'_>) -> Result<()> {
             bundle(&format!("{package}-{abi}"), &module)?;
         }
     }
+    let native_only = Bundle {
+        name: "add-native-only",
+        source: &examples.join("add"),
+        is_native_only: true,
+    };
+    build::bundle(project, *shell, board, &tools, toolchain, &native_only)?;
     bundle("c-hello", &examples.join("c-hello/hello.c"))?;
     npm_packages(context)?;
     bundle("as-add", &examples.join("as-add"))?;

@@ -1,0 +1,250 @@
+//! The example actions, bundled as their developers bundle them, through a client that behaves like OpenWhisk's invoker:
+//! in all three guest ABIs and all languages, interpreted and as native code.
+//!
+//! `cargo xtask test` makes the bundles and says where they are.
+
+mod common;
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use common::openwhisk::{Activation, Invoker};
+use common::{SENTINEL, Server};
+use serde_json::{Value, json};
+
+fn bundles() -> PathBuf {
+    let folder = std::env::var_os("EXECUTOR_TEST_BUNDLES");
+    folder.map(PathBuf::from).expect("EXECUTOR_TEST_BUNDLES is not set: run these tests by `cargo xtask test`")
+}
+
+fn bundle(name: &str) -> Vec<u8> {
+    let path = bundles().join(format!("{name}.zip"));
+    std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}: run `cargo xtask test`", path.display()))
+}
+
+/// How a bundle is run: with its key trusted, as native code; without, interpreted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mode {
+    Interpreted,
+    Native,
+}
+
+const MODES: [Mode; 2] = [Mode::Interpreted, Mode::Native];
+
+fn server(mode: Mode, options: &[&str]) -> Server {
+    let key = bundles().join("demo.pub");
+    let key = key.to_str().unwrap();
+    let mut all = options.to_vec();
+    if mode == Mode::Native {
+        all.extend(["--trust", key]);
+    }
+    Server::action(&all)
+}
+
+/// Initialise a container with a bundle and run it with each input, more than once.
+fn check(name: &str, cases: &[(Value, Activation)]) {
+    for mode in MODES {
+        let server = server(mode, &[]);
+        let invoker = Invoker::new(server.address);
+        assert_eq!(invoker.init(&bundle(name)), Ok(()), "{name} {mode:?}");
+        for (input, expected) in cases.iter().chain(cases) {
+            assert_eq!(invoker.run(input), *expected, "{name} {mode:?} {input}");
+        }
+        let runs = 2 * cases.len();
+        for stream in [&server.stdout, &server.stderr] {
+            stream.wait_until("a sentinel for each run", |text| text.matches(SENTINEL).count() == runs);
+        }
+    }
+}
+
+fn success(result: Value) -> Activation {
+    Activation::Success(result)
+}
+
+fn application_error(message: &str) -> Activation {
+    Activation::ApplicationError(json!(message))
+}
+
+#[test]
+fn add_in_every_abi_and_language() {
+    for name in ["add", "add-wasi", "add-wow", "as-add"] {
+        check(
+            name,
+            &[
+                (json!({"param1": 2, "param2": 2}), success(json!({"result": 4}))),
+                (json!({"param1": -5, "param2": 1}), success(json!({"result": -4}))),
+                (json!({"param1": 2}), application_error("Expected param2 to be present")),
+                (json!({"param2": 2}), application_error("Expected param1 to be present")),
+                (json!({}), application_error("Expected param1 to be present")),
+            ],
+        );
+    }
+}
+
+#[test]
+fn echo_returns_what_came() {
+    let nested = json!({"a": [1, 2.5, null, {"b": "\u{1f980} \" \\ \n"}], "c": "x".repeat(100_000)});
+    for name in ["echo", "echo-wasi", "echo-wow"] {
+        check(
+            name,
+            &[
+                (json!({}), success(json!({}))),
+                (nested.clone(), success(nested.clone())),
+                (json!([1, "two"]), success(json!([1, "two"]))),
+                (json!({"error": "asked for"}), application_error("asked for")),
+            ],
+        );
+    }
+}
+
+/// The large-echo test of OpenWhisk's runtimes: five bytes below the limit.
+#[test]
+fn echo_returns_a_result_of_the_greatest_size() {
+    let frame = r#"{"payload":""}"#.len();
+    let value = json!({"payload": "a".repeat(1_048_571 - frame)});
+    for name in ["echo", "echo-wasi", "echo-wow"] {
+        check(name, &[(value.clone(), success(value.clone()))]);
+    }
+}
+
+#[test]
+fn hash_and_prime_compute() {
+    let abc = "6437b3ac38465133ffb63b75273a8db548c558465d79db03fd359c6cd5bd9d85";
+    for suffix in ["", "-wasi", "-wow"] {
+        check(&format!("hash{suffix}"), &[(json!({"input": "abc"}), success(json!({"hash": abc})))]);
+        let primes = json!({"count": 1229, "largest": 9973});
+        check(&format!("prime{suffix}"), &[(json!({"limit": 10000}), success(primes))]);
+    }
+}
+
+#[test]
+fn hello_in_rust_and_c() {
+    for name in ["hello", "c-hello"] {
+        check(name, &[(json!({"name": "Ada"}), success(json!({"greeting": "Hello, Ada!"})))]);
+    }
+}
+
+#[test]
+fn net_is_refused_without_a_network() {
+    for mode in MODES {
+        let server = server(mode, &[]);
+        let invoker = Invoker::new(server.address);
+        assert_eq!(invoker.init(&bundle("net")), Ok(()));
+        assert!(matches!(invoker.run(&json!({})), Activation::ApplicationError(_)), "{mode:?}");
+    }
+}
+
+#[test]
+fn clock_and_random_differ_from_run_to_run() {
+    for mode in MODES {
+        for (name, field) in [("clock", "now_ms"), ("random", "random")] {
+            let server = server(mode, &[]);
+            let invoker = Invoker::new(server.address);
+            assert_eq!(invoker.init(&bundle(name)), Ok(()));
+            let number = || match invoker.run(&json!({})) {
+                Activation::Success(result) => result[field].as_u64().unwrap(),
+                other => panic!("{name} {mode:?}: {other:?}"),
+            };
+            let first = number();
+            // A clock of milliseconds may show the same for a while.
+            let since = Instant::now();
+            while number() == first {
+                assert!(since.elapsed() < common::PATIENCE, "{name} {mode:?} stands still");
+            }
+        }
+    }
+}
+
+#[test]
+fn filesys_needs_a_granted_directory() {
+    let folder = tempfile::tempdir().unwrap();
+    let grant = format!("{}::/data", folder.path().display());
+    let input = json!({"dir": "/data"});
+    for mode in MODES {
+        let granted = server(mode, &["--allow-dir", &grant]);
+        let invoker = Invoker::new(granted.address);
+        assert_eq!(invoker.init(&bundle("filesys")), Ok(()));
+        for _ in 0..3 {
+            match invoker.run(&input) {
+                Activation::Success(result) => assert_eq!(result["content"], "Hello, Wasm."),
+                other => panic!("{mode:?}: {other:?}"),
+            }
+        }
+        let not_granted = server(mode, &[]);
+        let invoker = Invoker::new(not_granted.address);
+        assert_eq!(invoker.init(&bundle("filesys")), Ok(()));
+        assert!(matches!(invoker.run(&input), Activation::ApplicationError(_)), "{mode:?}");
+    }
+    assert_eq!(folder.path().read_dir().unwrap().count(), 0, "the action removes its file");
+}
+
+/// 64 actions that sleep 300 ms, at once, in one container: in turn they would take 19 s.
+#[test]
+fn blocking_actions_do_not_hold_up_each_other() {
+    for mode in MODES {
+        let server = server(mode, &[]);
+        let invoker = Invoker::new(server.address);
+        assert_eq!(invoker.init(&bundle("block")), Ok(()));
+        let since = Instant::now();
+        std::thread::scope(|scope| {
+            for _ in 0..64 {
+                scope.spawn(|| {
+                    let outcome = invoker.run(&json!({"milliseconds": 300}));
+                    assert!(matches!(outcome, Activation::Success(_)), "{outcome:?}");
+                });
+            }
+        });
+        // The bound is far above what it takes, and far below what it takes in turn.
+        assert!(since.elapsed() < Duration::from_secs(5), "{mode:?}: {:?}", since.elapsed());
+    }
+}
+
+/// OpenWhisk drops its socket when an action's time is over; others are served meanwhile and afterwards.
+#[test]
+fn a_client_that_gives_up_hurts_nobody() {
+    let server = server(Mode::Native, &[]);
+    let invoker = Invoker::new(server.address);
+    assert_eq!(invoker.init(&bundle("block")), Ok(()));
+    let hasty = Invoker::new(server.address).with_timeout(Duration::from_millis(20));
+    for _ in 0..8 {
+        assert_eq!(hasty.run(&json!({"milliseconds": 500})), Activation::TimedOut);
+    }
+    assert!(matches!(invoker.run(&json!({"milliseconds": 1})), Activation::Success(_)));
+}
+
+/// Native code alone: refused with a reason where nobody trusts its key, run where its key is trusted.
+#[test]
+fn native_code_runs_only_if_it_is_trusted() {
+    let native_only = bundle("add-native-only");
+    let sum = (json!({"param1": 2, "param2": 2}), success(json!({"result": 4})));
+
+    let trusting = server(Mode::Native, &[]);
+    let invoker = Invoker::new(trusting.address);
+    assert_eq!(invoker.init(&native_only), Ok(()));
+    assert_eq!(invoker.run(&sum.0), sum.1);
+
+    let wary = server(Mode::Interpreted, &[]);
+    let invoker = Invoker::new(wary.address);
+    let Err(Activation::DeveloperError(reason)) = invoker.init(&native_only) else { panic!("untrusted native code ran") };
+    assert!(reason.as_str().unwrap().contains("trust"), "{reason}");
+    // The container can be initialised still: with the same action in its portable form.
+    assert_eq!(invoker.init(&bundle("add")), Ok(()));
+    assert_eq!(invoker.run(&sum.0), sum.1);
+
+    let reckless = server(Mode::Interpreted, &["--trust-any-aot"]);
+    let invoker = Invoker::new(reckless.address);
+    assert_eq!(invoker.init(&native_only), Ok(()));
+    assert_eq!(invoker.run(&sum.0), sum.1);
+    assert!(reckless.stderr.text().contains("--trust-any-aot"), "it warns");
+}
+
+/// One byte of the native code changed: its signature no longer speaks for it, and the bundle is refused.
+#[test]
+fn changed_native_code_never_runs() {
+    let mut changed = bundle("add-native-only");
+    let text = changed.windows(4).position(|four| four == b"\0aot").expect("an AOT artifact") + 200;
+    changed[text] ^= 1;
+    let server = server(Mode::Native, &[]);
+    let outcome = Invoker::new(server.address).init(&changed);
+    assert!(matches!(outcome, Err(Activation::DeveloperError(_))), "{outcome:?}");
+}
