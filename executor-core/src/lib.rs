@@ -15,6 +15,13 @@
 //! knows no requests; no stage imports `serve`.
 #![no_std]
 #![warn(missing_docs)]
+#![allow(
+    clippy::result_large_err,
+    reason = "without an allocator an engine's words travel by value, once an /init that fails"
+)]
+
+#[cfg(feature = "wamr")]
+extern crate alloc;
 
 pub mod limits;
 

@@ -65,6 +65,10 @@ pub struct Reply<'a> {
 
 /// A reply's body.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one a request, on the stack, and no allocator"
+)]
 pub enum Content<'a> {
     /// Made here.
     Text(heapless::Vec<u8, TEXT_MAX_BYTES>),

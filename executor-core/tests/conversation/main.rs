@@ -1,6 +1,8 @@
 //! Conversations over an in-memory connection, with a fake engine and a fake machine: the whole contract of `/init`, `/run`
 //! and the routes of the control listener, as a client sees it.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
 mod client;
 mod containers;
 mod init;
