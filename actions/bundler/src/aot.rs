@@ -1,229 +1,227 @@
 //! From a module to native code.
 //!
-//! `wamrc` compiles; this decides for what. Target, CPU and bounds mode are always passed: WAMR's compiler would take the
-//! build machine's CPU, and the file that it makes does not say which bounds mode it has.
+//! `wamrc` compiles, and says itself what its code needs: `wamrc --describe` prints one line of JSON. The file that it makes
+//! does not say it: neither the CPU nor the bounds mode. That goes into the manifest.
 
 use std::env::{self, consts::ARCH, consts::EXE_SUFFIX};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use action_bundle::manifest::AotTarget;
 use action_bundle::{Bounds, WamrVersion};
 use anyhow::{Context, Result, bail, ensure};
+use serde_json::Value;
 
-use crate::progress;
 use crate::tool::output_of;
+use crate::{engine, progress};
 
 const TO_INSTALL: &str = "build it with `cargo build -p wamrc` (it needs LLVM's development files), name it with --wamrc, \
                           or leave native code out with --no-aot";
 
-/// What to compile for.
+/// What the command line asks to compile for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
     /// The instruction set, in the words of WAMR's compiler.
-    pub name: String,
-    /// The CPU, in LLVM's words.
-    pub cpu: String,
-    /// What the CPU has beyond the target's baseline, by `rustc`'s names, with commas.
-    pub cpu_features: String,
+    name: String,
+    /// The CPU, in LLVM's words. `None`: `wamrc` has a default, which does not depend on this machine.
+    cpu: Option<String>,
 }
 
-/// A target's CPU, and the features that LLVM may use for it beyond the baseline of the target. The first CPU of a target is
-/// its default.
-///
-/// Sources: the x86-64 psABI's micro-architecture levels (without LAHF and SAHF, which every CPU with SSE4.2 has), LLVM's
-/// `AArch64Processors.td` and `ARMProcessors.td`.
-const CPUS: [(&str, &str, &str); 14] = [
-    ("x86_64", "x86-64-v2", "cmpxchg16b,popcnt,sse3,ssse3,sse4.1,sse4.2"),
-    ("x86_64", "x86-64", ""),
-    (
-        "x86_64",
-        "x86-64-v3",
-        "avx,avx2,bmi1,bmi2,cmpxchg16b,f16c,fma,lzcnt,movbe,popcnt,sse3,ssse3,sse4.1,sse4.2",
-    ),
-    ("aarch64v8", "generic", ""),
-    ("aarch64v8", "cortex-a53", "crc"),
-    ("aarch64v8", "cortex-a57", "crc"),
-    ("aarch64v8", "cortex-a72", "crc"),
-    ("aarch64v8", "cortex-a73", "crc"),
-    ("armv7", "cortex-a7", "neon,vfp4"),
-    ("armv7", "cortex-a8", "neon"),
-    ("armv7", "cortex-a9", "neon"),
-    ("armv7", "cortex-a15", "neon,vfp4"),
-    ("thumbv7em", "cortex-m4", "vfp4d16sp"),
-    ("thumbv7em", "cortex-m7", "fp-armv8d16"),
-];
-
 impl Target {
-    /// The targets of a command line: `NAME` or `NAME:CPU` each; none stands for this machine.
-    pub fn all(targets: &[String], cpu: Option<&str>, needs: Option<&str>) -> Result<Vec<Self>> {
-        let host = host()?.to_owned();
-        let targets = if targets.is_empty() {
-            std::slice::from_ref(&host)
-        } else {
-            targets
-        };
-        if targets.len() > 1 {
-            ensure!(
-                cpu.is_none(),
-                "--cpu fits one target: with several, write --target TARGET:CPU"
-            );
-            ensure!(needs.is_none(), "--needs fits one target: build the others without it");
+    /// The targets of a command line: `NAME` or `NAME:CPU` each; none stands for this machine's instruction set.
+    pub fn all(targets: &[String], cpu: Option<&str>) -> Result<Vec<Self>> {
+        if targets.is_empty() {
+            let name = host().with_context(|| {
+                format!(
+                    "no native code for {ARCH}: name another machine's instruction set with --target, or use --no-aot"
+                )
+            })?;
+            return Ok(vec![Target {
+                name: name.to_owned(),
+                cpu: cpu.map(str::to_owned),
+            }]);
         }
+        ensure!(
+            targets.len() == 1 || cpu.is_none(),
+            "--cpu fits one target: with several, write --target TARGET:CPU"
+        );
         let targets: Vec<Target> = targets
             .iter()
-            .map(|text| Target::parse(text, cpu, needs))
+            .map(|text| Target::parse(text, cpu))
             .collect::<Result<_>>()?;
         for (index, target) in targets.iter().enumerate() {
             ensure!(
                 !targets[..index].contains(target),
-                "the target {}:{} is given twice",
-                target.name,
-                target.cpu
+                "the target {} is given twice",
+                target.name
             );
         }
         Ok(targets)
     }
 
-    fn parse(text: &str, cpu: Option<&str>, needs: Option<&str>) -> Result<Self> {
+    fn parse(text: &str, cpu: Option<&str>) -> Result<Self> {
         let (name, cpu) = match text.split_once(':') {
-            Some((_, _)) if cpu.is_some() => bail!("give the CPU once: with --cpu, or as in --target {text}"),
+            Some(_) if cpu.is_some() => bail!("give the CPU once: with --cpu, or as in --target {text}"),
             Some((name, cpu)) => (name, Some(cpu)),
             None => (text, cpu),
         };
-        let default = CPUS.iter().find(|(target, ..)| *target == name);
-        if needs.is_none() && default.is_none() {
-            let mut known: Vec<&str> = CPUS.iter().map(|(target, ..)| *target).collect();
-            known.dedup();
-            bail!(
-                "unknown target {name}: the known ones are {}; for another, give --cpu and --needs",
-                known.join(", ")
-            );
-        }
-        let cpu = match (cpu, default) {
-            (Some(cpu), _) => cpu,
-            (None, Some((_, cpu, _))) => cpu,
-            (None, None) => bail!("give the CPU of the target {name} with --cpu"),
-        };
-        let known = CPUS.iter().find(|(target, other, _)| *target == name && *other == cpu);
-        let cpu_features = match (needs, known) {
-            (Some(needs), _) => needs,
-            (None, Some((.., features))) => features,
-            (None, None) => bail!(
-                "`bundle` does not know what the CPU {cpu} has: say what the code needs with --needs, \
-                 so that only nodes which have it run the code"
-            ),
-        };
         Ok(Target {
             name: name.to_owned(),
-            cpu: cpu.to_owned(),
-            cpu_features: cpu_features.to_owned(),
+            cpu: cpu.map(str::to_owned),
         })
-    }
-
-    /// True if code for this target runs on this machine, by its instruction set.
-    pub fn is_host(&self) -> bool {
-        host().is_ok_and(|host| host == self.name)
     }
 }
 
 /// This machine's instruction set, in the words of WAMR's compiler.
-fn host() -> Result<&'static str> {
+fn host() -> Option<&'static str> {
     match ARCH {
-        "x86_64" => Ok("x86_64"),
-        "aarch64" => Ok("aarch64v8"),
-        "arm" => Ok("armv7"),
-        other => bail!("no native code for {other}: name another machine's target with --target, or use --no-aot"),
+        "x86_64" => Some("x86_64"),
+        "aarch64" => Some("aarch64v8"),
+        "arm" => Some("armv7"),
+        _ => None,
     }
 }
 
-/// Native code, compiled and looked at.
+/// What native code needs, as its compiler says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Description {
+    pub target: String,
+    pub cpu: String,
+    cpu_features: String,
+    bounds: Bounds,
+    wamr: WamrVersion,
+    aot_format: u32,
+}
+
+impl Description {
+    /// Read `wamrc`'s line of JSON.
+    fn parse(line: &[u8]) -> Option<Self> {
+        let description: Value = serde_json::from_slice(line).ok()?;
+        let text = |name: &str| description[name].as_str().map(str::to_owned);
+        let features: Option<Vec<&str>> = description["cpu_features"]
+            .as_array()?
+            .iter()
+            .map(Value::as_str)
+            .collect();
+        let mut wamr = description["wamr"]
+            .as_str()?
+            .split('.')
+            .map(|number| number.parse().ok());
+        let wamr = WamrVersion {
+            major: wamr.next()??,
+            minor: wamr.next()??,
+            patch: wamr.next()??,
+        };
+        Some(Description {
+            target: text("target")?,
+            cpu: text("cpu")?,
+            cpu_features: features?.join(","),
+            bounds: match description["bounds"].as_str()? {
+                "software" => Bounds::Software,
+                "hardware" => Bounds::Hardware,
+                _ => return None,
+            },
+            wamr,
+            aot_format: description["aot_format"].as_u64()?.try_into().ok()?,
+        })
+    }
+
+    /// The same, for a manifest.
+    pub fn target(&self) -> AotTarget<'_> {
+        AotTarget {
+            target: &self.target,
+            cpu: &self.cpu,
+            cpu_features: &self.cpu_features,
+            bounds: self.bounds,
+            wamr: self.wamr,
+            aot_format: self.aot_format,
+        }
+    }
+
+    /// True if this machine's engine can load the code.
+    pub fn is_host(&self) -> bool {
+        host() == Some(&self.target)
+    }
+}
+
+/// Native code.
 pub struct Native {
     pub bytes: Vec<u8>,
-    pub bounds: Bounds,
-    pub aot_format: u32,
+    pub description: Description,
 }
 
-/// The ahead-of-time compiler, found.
-pub struct Compiler {
+/// The ahead-of-time compiler.
+pub struct Compiler<'a> {
     path: PathBuf,
-    pub wamr: WamrVersion,
+    options: &'a [String],
 }
 
-impl Compiler {
-    /// Find the compiler: where the command line says, else beside this program, else on the path.
-    pub fn find(given: Option<&Path>) -> Result<Self> {
+impl<'a> Compiler<'a> {
+    /// The compiler that the command line names, else the one beside this program, else the one on the path.
+    pub fn find(given: Option<&Path>, options: &'a [String]) -> Self {
         let path = match given {
             Some(path) => path.to_owned(),
             None => beside_this_program().unwrap_or_else(|| PathBuf::from("wamrc")),
         };
-        let said = output_of(Command::new(&path).arg("--version"), TO_INSTALL)?;
-        let said = String::from_utf8_lossy(&said);
-        let wamr = wamr_version(&said)
-            .with_context(|| format!("{} does not say which WAMR it is of: `{}`", path.display(), said.trim()))?;
-        Ok(Compiler { path, wamr })
+        Compiler { path, options }
+    }
+
+    /// What code for a target would need.
+    pub fn describe(&self, target: &Target) -> Result<Description> {
+        let said = output_of(&mut self.command(target), TO_INSTALL)?;
+        let description = Description::parse(&said).with_context(|| {
+            format!(
+                "{} is not this project's: it does not describe its code",
+                self.path.display()
+            )
+        })?;
+        let node = engine::node_target();
+        ensure!(
+            (description.bounds, description.wamr, description.aot_format) == (node.bounds, node.wamr, node.aot_format),
+            "{} is of WAMR {} (AOT format {}, {} bounds checks), the executor of WAMR {} ({}, {}): build both again",
+            self.path.display(),
+            description.wamr,
+            description.aot_format,
+            description.bounds,
+            node.wamr,
+            node.aot_format,
+            node.bounds
+        );
+        Ok(description)
     }
 
     /// Compile a module for a target.
     pub fn compile(&self, wasm: &[u8], target: &Target) -> Result<Native> {
+        let description = self.describe(target)?;
         let folder = tempfile::tempdir()?;
         let (input, output) = (folder.path().join("module.wasm"), folder.path().join("module.aot"));
         std::fs::write(&input, wasm).with_context(|| format!("cannot write {}", input.display()))?;
-        let bounds = Bounds::Software;
-        let mut command = Command::new(&self.path);
-        command
-            .args([
-                "--target",
-                &target.name,
-                "--cpu",
-                &target.cpu,
-                "--bounds",
-                "software",
-                "-o",
-            ])
-            .arg(&output)
-            .arg(&input);
-        let step = progress::step(format!("compiling for {} ({})", target.name, target.cpu));
-        output_of(&mut command, TO_INSTALL)?;
+        let step = progress::step(format!("compiling for {} ({})", description.target, description.cpu));
+        output_of(self.command(target).arg("-o").arg(&output).arg(&input), TO_INSTALL)?;
         drop(step);
         let bytes = std::fs::read(&output).with_context(|| format!("{} wrote no file", self.path.display()))?;
-        let aot_format = aot_format(&bytes).with_context(|| format!("{} wrote no AOT file", self.path.display()))?;
-        if target.is_host() {
-            load_once(&bytes).with_context(|| {
-                format!(
-                    "the engine does not load the code for {}: report this, and use --no-aot meanwhile",
-                    target.name
-                )
-            })?;
-        }
-        Ok(Native {
-            bytes,
-            bounds,
-            aot_format,
-        })
+        ensure!(
+            aot_format(&bytes) == Some(description.aot_format),
+            "{} wrote no AOT file of format {}",
+            self.path.display(),
+            description.aot_format
+        );
+        Ok(Native { bytes, description })
     }
-}
 
-/// Load native code for this machine into the engine, and forget it: some modules compile to code that does not load.
-fn load_once(_aot: &[u8]) -> Result<()> {
-    Ok(())
+    fn command(&self, target: &Target) -> Command {
+        let mut command = Command::new(&self.path);
+        command.args(["--describe", "--bounds", "software", "--target", &target.name]);
+        command
+            .args(target.cpu.iter().flat_map(|cpu| ["--cpu", cpu]))
+            .args(self.options);
+        command
+    }
 }
 
 fn beside_this_program() -> Option<PathBuf> {
     let path = env::current_exe().ok()?.with_file_name(format!("wamrc{EXE_SUFFIX}"));
     path.is_file().then_some(path)
-}
-
-/// The version behind the word `WAMR`.
-fn wamr_version(said: &str) -> Option<WamrVersion> {
-    let words = said.split(|character: char| character.is_whitespace() || "(),".contains(character));
-    let mut after = words.skip_while(|word| *word != "WAMR").skip(1);
-    let mut numbers = after.next()?.split('.').map(|number| number.parse().ok());
-    let version = WamrVersion {
-        major: numbers.next()??,
-        minor: numbers.next()??,
-        patch: numbers.next()??,
-    };
-    numbers.next().is_none().then_some(version)
 }
 
 /// The format version in an AOT file's header.
@@ -236,71 +234,76 @@ fn aot_format(bytes: &[u8]) -> Option<u32> {
 mod tests {
     use super::*;
 
-    fn targets(targets: &[&str], cpu: Option<&str>, needs: Option<&str>) -> Result<Vec<Target>, String> {
+    fn targets(targets: &[&str], cpu: Option<&str>) -> Result<Vec<Target>, String> {
         let targets: Vec<String> = targets.iter().map(|&target| target.to_owned()).collect();
-        Target::all(&targets, cpu, needs).map_err(|error| error.to_string())
+        Target::all(&targets, cpu).map_err(|error| error.to_string())
     }
 
-    fn target(name: &str, cpu: &str, cpu_features: &str) -> Target {
+    fn target(name: &str, cpu: Option<&str>) -> Target {
         Target {
             name: name.to_owned(),
-            cpu: cpu.to_owned(),
-            cpu_features: cpu_features.to_owned(),
+            cpu: cpu.map(str::to_owned),
         }
     }
 
     #[test]
-    fn targets_are_complete_or_refused() {
-        let v2 = "cmpxchg16b,popcnt,sse3,ssse3,sse4.1,sse4.2";
+    fn targets_are_told_apart() {
+        assert_eq!(targets(&["x86_64"], None), Ok(vec![target("x86_64", None)]));
         assert_eq!(
-            targets(&["x86_64"], None, None),
-            Ok(vec![target("x86_64", "x86-64-v2", v2)])
+            targets(&["x86_64"], Some("x86-64")),
+            Ok(vec![target("x86_64", Some("x86-64"))])
         );
         assert_eq!(
-            targets(&["x86_64"], Some("x86-64"), None),
-            Ok(vec![target("x86_64", "x86-64", "")])
-        );
-        assert_eq!(
-            targets(&["x86_64:x86-64", "aarch64v8:cortex-a72", "x86_64"], None, None),
+            targets(&["x86_64:x86-64-v3", "aarch64v8:cortex-a72", "x86_64"], None),
             Ok(vec![
-                target("x86_64", "x86-64", ""),
-                target("aarch64v8", "cortex-a72", "crc"),
-                target("x86_64", "x86-64-v2", v2)
+                target("x86_64", Some("x86-64-v3")),
+                target("aarch64v8", Some("cortex-a72")),
+                target("x86_64", None)
             ])
         );
-        assert_eq!(
-            targets(&["x86_64"], Some("znver4"), Some("avx")),
-            Ok(vec![target("x86_64", "znver4", "avx")])
-        );
-        assert_eq!(
-            targets(&["riscv64:sifive-u74"], None, Some("")),
-            Ok(vec![target("riscv64", "sifive-u74", "")])
-        );
-        for (names, cpu, needs, text) in [
-            (&["x86_64"][..], Some("znver4"), None, "--needs"),
-            (&["mips"], None, None, "x86_64, aarch64v8, armv7, thumbv7em"),
-            (&["riscv64"], None, Some(""), "--cpu"),
-            (&["x86_64:x86-64"], Some("x86-64"), None, "once"),
-            (&["x86_64", "armv7"], Some("x86-64"), None, "TARGET:CPU"),
-            (&["x86_64", "x86_64:x86-64-v2"], None, None, "twice"),
+        assert_eq!(targets(&[], None).map(|targets| targets.len()), Ok(1));
+        for (names, cpu, text) in [
+            (&["x86_64:x86-64"][..], Some("x86-64"), "once"),
+            (&["x86_64", "armv7"], Some("x86-64"), "TARGET:CPU"),
+            (&["x86_64", "x86_64"], None, "twice"),
         ] {
-            let error = targets(names, cpu, needs).unwrap_err();
+            let error = targets(names, cpu).unwrap_err();
             assert!(error.contains(text), "{names:?}: {error}");
         }
     }
 
     #[test]
-    fn the_compiler_says_its_version() {
-        let version = |major, minor, patch| Some(WamrVersion { major, minor, patch });
-        for (said, expected) in [
-            ("wamrc 0.1.0 (WAMR 2.4.5)\n", version(2, 4, 5)),
-            ("wamrc 0.1.0, WAMR 2.4.5, AOT format 6", version(2, 4, 5)),
-            ("wamrc 2.4.5", None),
-            ("WAMR 2.4", None),
-            ("WAMR 2.4.5.6", None),
-            ("WAMR", None),
+    fn the_compiler_describes_its_code() {
+        let line = r#"{"aot_format":6,"bounds":"software","cpu":"x86-64-v2","cpu_features":["popcnt","sse4.2"],
+            "target":"x86_64","wamr":"2.4.5","wamrc":"0.1.0"}"#;
+        let description = Description::parse(line.as_bytes()).unwrap();
+        let expected = AotTarget {
+            target: "x86_64",
+            cpu: "x86-64-v2",
+            cpu_features: "popcnt,sse4.2",
+            bounds: Bounds::Software,
+            wamr: WamrVersion {
+                major: 2,
+                minor: 4,
+                patch: 5,
+            },
+            aot_format: 6,
+        };
+        assert_eq!(description.target(), expected);
+        for (from, to) in [
+            ("\"aot_format\":6,", ""),
+            ("6", "-6"),
+            ("software", "none"),
+            ("\"sse4.2\"", "42"),
+            ("2.4.5", "2.4"),
+            ("2.4.5", "2.x.5"),
+            ("{", ""),
         ] {
-            assert_eq!(wamr_version(said), expected, "{said:?}");
+            assert_eq!(
+                Description::parse(line.replacen(from, to, 1).as_bytes()),
+                None,
+                "{from} -> {to}"
+            );
         }
     }
 

@@ -65,14 +65,15 @@ pub struct Build {
     /// Compile for this instruction set, and this CPU; may be repeated [default: this machine's]
     #[arg(long = "target", value_name = "TARGET[:CPU]")]
     pub targets: Vec<String>,
-    /// The CPU of a target that does not name one. Nodes with less of a CPU run the portable module
+    /// The CPU of a target that does not name one, in LLVM's words [default: an old one of the target: `wamrc --help`]. Nodes
+    /// with less of a CPU run the portable module
     #[arg(long)]
     pub cpu: Option<String>,
-    /// CPU features that the native code needs, by rustc's names with commas: for a CPU that `bundle` does not know
-    #[arg(long, value_name = "FEATURES")]
-    pub needs: Option<String>,
+    /// Hand an option on to `wamrc`, as in --wamrc-option=--xip; may be repeated
+    #[arg(long = "wamrc-option", value_name = "OPTION", allow_hyphen_values = true)]
+    pub wamrc_options: Vec<String>,
     /// Only the portable module
-    #[arg(long, conflicts_with_all = ["targets", "cpu", "needs", "wamrc"])]
+    #[arg(long, conflicts_with_all = ["targets", "cpu", "wamrc_options", "wamrc"])]
     pub no_aot: bool,
     /// Only native code: the bundle then runs on no node but those that it was compiled for
     #[arg(long, conflicts_with = "no_aot")]

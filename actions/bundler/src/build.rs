@@ -2,15 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use action_bundle::manifest::{AotTarget, Capability, Form, Head};
-use action_bundle::{Bundle, ENTRIES_MAX};
-use anyhow::{Result, anyhow, ensure};
+use action_bundle::manifest::{Capability, Form, Head};
+use action_bundle::{Bundle, ENTRIES_MAX, Kind};
+use anyhow::{Context, Result, anyhow, ensure};
 
-use crate::aot::{Compiler, Target};
+use crate::aot::{Compiler, Native, Target};
 use crate::arguments::Build;
 use crate::pack::{self, Packed};
 use crate::source::{self, Module};
-use crate::{inspect, keys, show};
+use crate::{engine, inspect, keys, show};
 
 /// Manifest, signature, module: the rest may be native code.
 const TARGETS_MAX: usize = ENTRIES_MAX - 3;
@@ -22,61 +22,40 @@ pub fn run(build: &Build) -> Result<()> {
     let targets = if build.no_aot {
         Vec::new()
     } else {
-        Target::all(&build.targets, build.cpu.as_deref(), build.needs.as_deref())?
+        Target::all(&build.targets, build.cpu.as_deref())?
     };
     ensure!(
         targets.len() <= TARGETS_MAX,
         "a bundle holds native code for at most {TARGETS_MAX} targets"
     );
-    let compiler = if build.no_aot {
-        None
-    } else {
-        Some(Compiler::find(build.wamrc.as_deref())?)
-    };
+    let compiler = Compiler::find(build.wamrc.as_deref(), &build.wamrc_options);
+    for target in &targets {
+        compiler.describe(target)?;
+    }
 
     let module = source::module(build)?;
     let name = build.name.clone().unwrap_or_else(|| module.name.clone());
     let inspection = inspect::inspect(&module.wasm)?;
     let capabilities = capabilities(build, &module);
-    if !inspection.unknown_imports.is_empty() {
-        eprintln!(
-            "bundle: warning: the executor does not supply {}: a run that calls it fails",
-            inspection.unknown_imports.join(", ")
-        );
-    }
     let asks_for_network = capabilities.iter().any(|(name, _)| *name == Capability::NETWORK);
     if inspection.uses_network && !asks_for_network {
         eprintln!("bundle: warning: the module imports http.get but does not ask for the network: add --net");
     }
 
-    let mut natives = Vec::new();
-    if let Some(compiler) = &compiler {
-        for target in &targets {
-            natives.push((
-                target,
-                format!("{}.{}.aot", file_name(&name), target_name(target)),
-                compiler.compile(&module.wasm, target)?,
-            ));
-        }
-    }
-    let mut artifacts = Vec::new();
-    if let Some(compiler) = &compiler {
-        for (target, entry, native) in &natives {
-            let form = Form::Aot(AotTarget {
-                target: &target.name,
-                cpu: &target.cpu,
-                cpu_features: &target.cpu_features,
-                bounds: native.bounds,
-                wamr: compiler.wamr,
-                aot_format: native.aot_format,
-            });
-            artifacts.push(Packed {
-                entry,
-                form,
-                bytes: &native.bytes,
-            });
-        }
-    }
+    engine::load(Kind::Wasm, &module.wasm)?;
+    let natives: Vec<(String, Native)> = targets
+        .iter()
+        .map(|target| native(&compiler, &module, &name, target))
+        .collect::<Result<_>>()?;
+
+    let mut artifacts: Vec<Packed<'_>> = natives
+        .iter()
+        .map(|(entry, native)| Packed {
+            entry,
+            form: Form::Aot(native.description.target()),
+            bytes: &native.bytes,
+        })
+        .collect();
     let wasm_entry = format!("{}.wasm", file_name(&name));
     if !build.no_wasm {
         artifacts.push(Packed {
@@ -136,7 +115,20 @@ fn file_name(name: &str) -> String {
         .collect()
 }
 
-/// A target as part of an entry's name: two may differ in the CPU only.
-fn target_name(target: &Target) -> String {
-    file_name(&format!("{}-{}", target.name, target.cpu))
+/// Native code for one target, and its entry's name. Two targets may differ in the CPU only.
+fn native(compiler: &Compiler, module: &Module, name: &str, target: &Target) -> Result<(String, Native)> {
+    let native = compiler.compile(&module.wasm, target)?;
+    if native.description.is_host() {
+        engine::load(Kind::Aot, &native.bytes).with_context(|| {
+            format!(
+                "the code for {} does not load: build with --no-aot, and report this",
+                native.description.target
+            )
+        })?;
+    }
+    let entry = file_name(&format!(
+        "{name}.{}-{}.aot",
+        native.description.target, native.description.cpu
+    ));
+    Ok((entry, native))
 }

@@ -1,7 +1,7 @@
 //! What a module is, before it is bundled.
 //!
 //! In: the module's bytes. Out: its ABI, by its exports, as the executor recognises it. A module that the executor would
-//! refuse is an error here, with what to do about it.
+//! refuse is an error here, with what to do about it; whether the imports are there is for [`crate::engine`] to say.
 
 use std::fmt;
 
@@ -13,16 +13,11 @@ use wasmparser::{Parser, Payload, ValType, Validator, WasmFeatures};
 /// What the executor's engine is built with: WebAssembly 2.0 without SIMD.
 const FEATURES: WasmFeatures = WasmFeatures::WASM2.difference(WasmFeatures::SIMD);
 
-/// The imports that the executor supplies: module, and name unless all of the module's are.
-const SUPPLIED: [(&str, Option<&str>); 2] = [("wasi_snapshot_preview1", None), ("http", Some("get"))];
-
 /// What was found out about a module.
 #[derive(Debug)]
 pub struct Inspection {
     /// How it is called.
     pub abi: Abi,
-    /// Imports that the executor does not supply: a call of one traps.
-    pub unknown_imports: Vec<String>,
     /// It imports a host function that needs the network.
     pub uses_network: bool,
 }
@@ -48,19 +43,12 @@ pub fn inspect(wasm: &[u8]) -> Result<Inspection> {
         }
     };
     let signatures = Signatures::of(wasm, &types)?;
-    let unknown_imports = signatures
-        .imports
-        .iter()
-        .filter(|(module, name)| !SUPPLIED.iter().any(|(m, n)| m == module && n.is_none_or(|n| n == name)))
-        .map(|(module, name)| format!("{module}.{name}"))
-        .collect();
     let uses_network = signatures
         .imports
         .iter()
         .any(|(module, name)| module == "http" && name == "get");
     Ok(Inspection {
         abi: signatures.abi()?,
-        unknown_imports,
         uses_network,
     })
 }
@@ -227,17 +215,18 @@ mod tests {
     }
 
     #[test]
-    fn imports_that_the_executor_lacks_are_named() {
-        let inspection = inspected(&[
-            r#"(import "wasi_snapshot_preview1" "fd_write" (func (param i32 i32 i32 i32) (result i32)))
-               (import "env" "abort" (func))
-               (import "http" "get" (func (result i32)))
-               (import "http" "post" (func (result i32)))"#,
-            MEMORY,
-            START,
-        ])
-        .unwrap();
-        assert_eq!(inspection.unknown_imports, ["env.abort", "http.post"]);
-        assert!(inspection.uses_network);
+    fn the_imports_tell_the_use_of_the_network() {
+        for (import, uses_network) in [
+            (r#"(import "http" "get" (func (result i32)))"#, true),
+            (r#"(import "http" "post" (func (result i32)))"#, false),
+            (r#"(import "env" "get" (func (result i32)))"#, false),
+            ("", false),
+        ] {
+            assert_eq!(
+                inspected(&[import, MEMORY, START]).unwrap().uses_network,
+                uses_network,
+                "{import}"
+            );
+        }
     }
 }

@@ -4,7 +4,8 @@
 //! | --- | --- | --- |
 //! | [`source`] | a crate, a source file or a module | the module's bytes |
 //! | [`inspect`] | the module | its ABI, and what is wrong with it |
-//! | [`aot`] | the module, a target | an AOT artifact, checked |
+//! | [`aot`] | the module, a target | an AOT artifact |
+//! | [`engine`] | an artifact | whether the executor's engine loads it |
 //! | [`pack`] | artifacts, a key | the bundle's bytes |
 //! | [`show`] | a bundle | text |
 //! | [`keys`] | a name | a key pair, as two files |
@@ -15,6 +16,7 @@
 mod aot;
 mod arguments;
 mod build;
+mod engine;
 mod inspect;
 mod keys;
 mod pack;

@@ -5,10 +5,8 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
-use action_bundle::manifest::{Abi, Capability, Form};
-use action_bundle::{
-    Artifact, Bounds, Bundle, Kind, Located, NodeTarget, Policy, PublicKey, SignatureStatus, WamrVersion, locate,
-};
+use action_bundle::manifest::{Abi, AotTarget, Capability, Form};
+use action_bundle::{Artifact, Bundle, Kind, Located, NodeTarget, Policy, PublicKey, SignatureStatus, locate};
 use tempfile::TempDir;
 
 const LEAN: &str = r#"(module (memory (export "memory") 1)
@@ -80,21 +78,37 @@ impl Workbench {
         fs::read_to_string(self.path(name)).unwrap().parse().unwrap()
     }
 
-    /// A program in the place of `wamrc`, which turns a module into an AOT file that holds its own arguments.
+    /// A program in the place of `wamrc`, which turns a module into an AOT file that holds the compiler's own arguments.
     #[cfg(unix)]
-    fn compiler(&self) -> String {
+    fn compiler(&self, wamr: &str) -> String {
         use std::os::unix::fs::PermissionsExt;
-        let script = "#!/bin/sh\n\
-            if [ \"$1\" = --version ]; then echo 'wamrc 0.1.0 (WAMR 2.4.5)'; exit; fi\n\
-            arguments=\"$1 $2 $3 $4 $5 $6\"\n\
-            while [ \"$1\" != -o ]; do shift; done\n\
-            if [ -e fail ]; then echo 'no such CPU' >&2; exit 1; fi\n\
-            printf '\\000aot\\006\\000\\000\\000%s' \"$arguments\" >\"$2\"\n\
-            cat \"$3\" >>\"$2\"\n";
+        let format = node().aot_format;
+        let script = format!(
+            r#"#!/bin/sh
+            if [ -e fail ]; then echo 'no such CPU' >&2; exit 1; fi
+            arguments="$1 $2 $3 $4 $5 $6 $7 $8"
+            target=$5
+            while [ $# -gt 0 ] && [ "$1" != -o ]; do shift; done
+            if [ $# -gt 0 ]; then
+                printf '\000aot\{format:03o}\000\000\000%s' "$arguments" >"$2"
+                cat "$3" >>"$2"
+            fi
+            printf '{{"wamr":"{wamr}","aot_format":{format},"bounds":"software","cpu":"old",'
+            printf '"cpu_features":["crc","dpb"],"target":"%s"}}' "$target"
+            "#
+        );
         let path = self.path("wamrc");
         fs::write(&path, script).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
         path.to_str().unwrap().to_owned()
+    }
+}
+
+/// A node with the engine that `bundle` was built with, for [`TARGET`].
+fn node() -> NodeTarget<'static> {
+    NodeTarget {
+        target: TARGET,
+        ..executor_core::wamr::node_target(&["crc", "dpb"])
     }
 }
 
@@ -103,21 +117,10 @@ fn lean() -> Vec<u8> {
 }
 
 fn policy(keys: &[PublicKey]) -> Policy<'_> {
-    let node = NodeTarget {
-        target: TARGET,
-        cpu_features: &["crc", "cmpxchg16b", "popcnt", "sse3", "ssse3", "sse4.1", "sse4.2"],
-        bounds: Bounds::Software,
-        wamr: WamrVersion {
-            major: 2,
-            minor: 4,
-            patch: 5,
-        },
-        aot_format: 6,
-    };
     Policy {
         trusted_keys: keys,
         trust_any_aot: false,
-        node: Some(node),
+        node: Some(node()),
         artifact_max_bytes: 1024 * 1024,
         verified: None,
     }
@@ -170,12 +173,17 @@ fn the_same_input_gives_the_same_bytes() {
 #[test]
 fn native_code_comes_first_is_signed_and_says_what_it_needs() {
     let bench = Workbench::new();
-    let compiler = bench.compiler();
+    let compiler = bench.compiler(&node().wamr.to_string());
     bench.succeed(&["keygen", "-o", "mine"]);
     let key = bench.public_key("mine.pub");
-    bench.succeed(&[
-        "build", "add.wasm", "--target", TARGET, "--wamrc", &compiler, "--sign", "mine.key",
-    ]);
+    let build = ["build", "add.wasm", "--target", TARGET, "--wamrc", &compiler];
+    bench.succeed(
+        &[
+            &build[..],
+            &["--cpu", "fast", "--wamrc-option", "--xip", "--sign", "mine.key"],
+        ]
+        .concat(),
+    );
     let bytes = bench.read("add.zip");
 
     let Artifact { kind, range } = stored(&bytes, &[key]);
@@ -185,20 +193,23 @@ fn native_code_comes_first_is_signed_and_says_what_it_needs() {
     let Form::Aot(target) = record.form else {
         panic!("{record:?}")
     };
-    assert_eq!(
-        (target.target, target.bounds, target.aot_format),
-        (TARGET, Bounds::Software, 6)
-    );
-    assert_eq!(
-        target.wamr,
-        WamrVersion {
-            major: 2,
-            minor: 4,
-            patch: 5
-        }
-    );
-    let told = format!("--target {TARGET} --cpu {} --bounds software", target.cpu);
-    let code = [&b"\0aot\x06\0\0\0"[..], told.as_bytes(), &lean()].concat();
+    let NodeTarget {
+        bounds,
+        wamr,
+        aot_format,
+        ..
+    } = node();
+    let expected = AotTarget {
+        target: TARGET,
+        cpu: "old",
+        cpu_features: "crc,dpb",
+        bounds,
+        wamr,
+        aot_format,
+    };
+    assert_eq!(target, expected);
+    let told = format!("--describe --bounds software --target {TARGET} --cpu fast --xip");
+    let code = [&b"\0aot"[..], &aot_format.to_le_bytes(), told.as_bytes(), &lean()].concat();
     assert_eq!(
         &bytes[range], &code,
         "the compiler was given everything, and its output arrived"
@@ -206,17 +217,7 @@ fn native_code_comes_first_is_signed_and_says_what_it_needs() {
 
     // Nobody's trust: the portable module. Native code only: an error.
     assert_eq!(stored(&bytes, &[]).kind, Kind::Wasm);
-    bench.succeed(&[
-        "build",
-        "add.wasm",
-        "--target",
-        TARGET,
-        "--wamrc",
-        &compiler,
-        "--no-wasm",
-        "-o",
-        "aot.zip",
-    ]);
+    bench.succeed(&[&build[..], &["--no-wasm", "-o", "aot.zip"]].concat());
     assert!(locate(&bench.read("aot.zip"), &policy(&[key])).is_err());
 }
 
@@ -224,7 +225,7 @@ fn native_code_comes_first_is_signed_and_says_what_it_needs() {
 #[test]
 fn a_compiler_that_fails_or_is_not_there_is_named() {
     let bench = Workbench::new();
-    let compiler = bench.compiler();
+    let compiler = bench.compiler(&node().wamr.to_string());
     fs::write(bench.path("fail"), "").unwrap();
     let build = ["build", "add.wasm", "--target", TARGET, "--wamrc"];
     let complaint = bench.fail(&[&build[..], &[&compiler]].concat());
@@ -234,6 +235,19 @@ fn a_compiler_that_fails_or_is_not_there_is_named() {
         complaint.contains("not installed") && complaint.contains("--no-aot"),
         "{complaint}"
     );
+    fs::remove_file(bench.path("fail")).unwrap();
+    let complaint = bench.fail(&[&build[..], &[&bench.compiler("1.0.0")]].concat());
+    assert!(complaint.contains("is of WAMR 1.0.0"), "{complaint}");
+    assert!(!bench.path("add.zip").exists());
+}
+
+#[cfg(all(unix, any(target_arch = "x86_64", target_arch = "aarch64")))]
+#[test]
+fn code_for_this_machine_that_the_engine_does_not_load_is_not_bundled() {
+    let bench = Workbench::new();
+    let compiler = bench.compiler(&node().wamr.to_string());
+    let complaint = bench.fail(&["build", "add.wasm", "--wamrc", &compiler]);
+    assert!(complaint.contains("does not load"), "{complaint}");
     assert!(!bench.path("add.zip").exists());
 }
 
@@ -359,6 +373,8 @@ fn what_cannot_be_built_is_said_plainly() {
         wat::parse_str("(module (memory (export \"memory\") 1))").unwrap(),
     )
     .unwrap();
+    let asking = r#"(module (import "env" "abort" (func)) (memory (export "memory") 1) (func (export "_start")))"#;
+    fs::write(bench.path("asking.wasm"), wat::parse_str(asking).unwrap()).unwrap();
     fs::write(bench.path("bad.key"), "secret").unwrap();
     bench.succeed(&["keygen", "-o", "mine"]);
     for (arguments, expected) in [
@@ -384,7 +400,13 @@ fn what_cannot_be_built_is_said_plainly() {
             &["build", "add.wasm", "--no-aot", "-o", "missing/add.zip"],
             "cannot write missing/add.zip",
         ),
-        (&["build", "add.wasm", "--target", "pdp11"], "unknown target pdp11"),
+        (
+            &[
+                "build", "add.wasm", "--target", "x86_64", "--target", "armv7", "--cpu", "old",
+            ],
+            "TARGET:CPU",
+        ),
+        (&["build", "asking.wasm", "--no-aot"], "env.abort"),
         (&["show", "add.wasm"], "neither an action bundle"),
         (&["show", "missing.zip"], "cannot read missing.zip"),
         (&["sign", "add.wasm", "--key", "mine.key"], "neither an action bundle"),
