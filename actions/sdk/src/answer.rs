@@ -11,76 +11,51 @@ use core::fmt::Display;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// Written if even an error cannot be written, which needs a result whose `Serialize` fails for strings.
-const UNWRITABLE: &[u8] = br#"{"error":"The action's result cannot be written as JSON."}"#;
+use crate::read;
 
-/// The members of an answer that says what went wrong.
-#[derive(Debug)]
-pub struct Failure {
-    error: String,
-}
+/// An action as the ABIs see it: from input to result, or to the words of a failure.
+pub trait Action: FnOnce(&[u8]) -> Result<Vec<u8>, String> {}
 
-impl Failure {
-    fn new(error: impl Display) -> Self {
-        Self {
-            error: error.to_string(),
-        }
-    }
+impl<F: FnOnce(&[u8]) -> Result<Vec<u8>, String>> Action for F {}
 
-    #[cfg(any(test, not(all(feature = "wow", target_os = "wasi"))))]
-    fn to_json(&self) -> Vec<u8> {
-        serde_json::to_vec(self).unwrap_or_else(|_| UNWRITABLE.to_vec())
-    }
-}
-
-// By hand: the derive macro would be the only reason to build its crates for every action.
-impl Serialize for Failure {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        use serde::ser::SerializeMap;
-        let mut map = serializer.serialize_map(Some(1))?;
-        map.serialize_entry("error", &self.error)?;
-        map.end()
+/// An action that takes and gives what serde can read and write.
+pub fn typed<I, O, E>(action: impl FnOnce(I) -> Result<O, E>) -> impl Action
+where
+    I: DeserializeOwned,
+    O: Serialize,
+    E: Display,
+{
+    |input: &[u8]| {
+        let input = read::from_slice(input)?;
+        let result = action(input).map_err(|error| error.to_string())?;
+        // Only a type that JSON has no form for gets here: the wording is not worth its kilobyte in every action.
+        serde_json::to_vec(&result).map_err(|_| "The result cannot be written as JSON".into())
     }
 }
 
-/// Run `action` on `input`: the answer of ABIs 1 and 3.
+/// An action that takes and gives the JSON text itself.
+pub fn bytes<E: Display>(action: impl FnOnce(&[u8]) -> Result<Vec<u8>, E>) -> impl Action {
+    |input: &[u8]| action(input).map_err(|error| error.to_string())
+}
+
+/// The answer of ABIs 1 and 3: the result, or `{"error": …}`.
 #[cfg(any(test, not(all(feature = "wow", target_os = "wasi"))))]
-pub fn answer<I, O, E>(action: impl FnOnce(I) -> Result<O, E>, input: &[u8]) -> Vec<u8>
-where
-    I: DeserializeOwned,
-    O: Serialize,
-    E: Display,
-{
-    run(action, input)
-        .and_then(|result| serde_json::to_vec(&result).map_err(Failure::new))
-        .unwrap_or_else(|failure| failure.to_json())
+pub fn plain(result: Result<Vec<u8>, String>) -> Vec<u8> {
+    result.unwrap_or_else(|message| failure(&message))
 }
 
-/// Run `action` on `input`: the answer of ABI 2, a Rust `Result` as serde writes it.
+/// The answer of ABI 2: a Rust `Result` as serde writes it.
 #[cfg(any(test, all(feature = "wow", target_os = "wasi")))]
-pub fn answer_in_envelope<I, O, E>(action: impl FnOnce(I) -> Result<O, E>, input: &[u8]) -> Vec<u8>
-where
-    I: DeserializeOwned,
-    O: Serialize,
-    E: Display,
-{
-    envelope(&run(action, input)).unwrap_or_else(|failure| {
-        envelope::<()>(&Err(failure)).unwrap_or_else(|_| [br#"{"Err":"#, UNWRITABLE, b"}"].concat())
-    })
+pub fn enveloped(result: Result<Vec<u8>, String>) -> Vec<u8> {
+    match result {
+        Ok(result) => [br#"{"Ok":"#, result.as_slice(), b"}"].concat(),
+        Err(message) => [br#"{"Err":"#, failure(&message).as_slice(), b"}"].concat(),
+    }
 }
 
-fn run<I, O, E>(action: impl FnOnce(I) -> Result<O, E>, input: &[u8]) -> Result<O, Failure>
-where
-    I: DeserializeOwned,
-    E: Display,
-{
-    let input = serde_json::from_slice(input).map_err(Failure::new)?;
-    action(input).map_err(Failure::new)
-}
-
-#[cfg(any(test, all(feature = "wow", target_os = "wasi")))]
-fn envelope<O: Serialize>(result: &Result<O, Failure>) -> Result<Vec<u8>, Failure> {
-    serde_json::to_vec(result).map_err(Failure::new)
+fn failure(message: &str) -> Vec<u8> {
+    let message = serde_json::to_vec(message).unwrap_or_else(|_| br#""""#.to_vec()); // a string can always be written
+    [br#"{"error":"#, message.as_slice(), b"}"].concat()
 }
 
 #[cfg(test)]

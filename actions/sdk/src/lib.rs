@@ -28,7 +28,7 @@
 //!
 //! The attribute line of the example's source (`cfg_attr(…, no_std, no_main)`) makes one source fit all of them.
 //!
-//! **Architecture invariants.** `answer` knows no ABI; a module of `abi` knows no JSON; `unsafe` stays in `abi`.
+//! **Architecture invariants.** `read` knows JSON and serde, `answer` knows no ABI, `abi` no JSON; `unsafe` stays in `abi`.
 #![no_std]
 
 #[doc(hidden)]
@@ -38,14 +38,15 @@ extern crate std;
 
 mod abi;
 mod answer;
+mod read;
 
 pub use abi::http;
-pub use serde_json::value::RawValue;
 pub use serde_json::{Map, Number, Value, json};
 
 #[doc(hidden)]
 pub mod __private {
     pub use crate::abi::emitted::*;
+    pub use crate::answer::{bytes, typed};
 }
 
 /// Make a function the action: `main!(function);`, once per crate.
@@ -57,6 +58,16 @@ pub mod __private {
 #[macro_export]
 macro_rules! main {
     ($action:path $(, $other:ident)* $(,)?) => {
-        $crate::__emit!($action $(, $other)*);
+        $crate::__emit!(typed $action $(, $other)*);
+    };
+}
+
+/// As [`main!`], for an action that brings its own JSON: any `fn(&[u8]) -> Result<Vec<u8>, E>` with `E: Display`.
+///
+/// What it gets is the input's JSON text, what it gives must be the JSON text of an object or an array.
+#[macro_export]
+macro_rules! main_bytes {
+    ($action:path $(, $other:ident)* $(,)?) => {
+        $crate::__emit!(bytes $action $(, $other)*);
     };
 }

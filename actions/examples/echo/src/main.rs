@@ -3,11 +3,10 @@
 
 use core::convert::Infallible;
 
-use openwhisk_action::RawValue;
-use openwhisk_action::alloc::boxed::Box;
+use openwhisk_action::alloc::vec::Vec;
 
-openwhisk_action::main!(echo);
+openwhisk_action::main_bytes!(echo);
 
-fn echo(input: Box<RawValue>) -> Result<Box<RawValue>, Infallible> {
-    Ok(input)
+fn echo(input: &[u8]) -> Result<Vec<u8>, Infallible> {
+    Ok(input.to_vec())
 }

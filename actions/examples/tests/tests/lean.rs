@@ -1,4 +1,4 @@
-//! ABI 1: the same source on both bare targets.
+//! ABI 1, as the bare targets build it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,48 +9,43 @@ use tests::build::Build;
 use tests::lean::Lean;
 use wasmi::TrapCode;
 
+/// As the SDK documents it.
+const DEPTH_MAX: usize = 64;
+
 const PACKAGES: [&str; 6] = ["add", "echo", "hash", "hello", "prime", "misbehave"];
 
-fn folders() -> &'static [PathBuf; 2] {
-    static FOLDERS: OnceLock<[PathBuf; 2]> = OnceLock::new();
-    FOLDERS.get_or_init(|| {
-        let target_dir = Path::new(env!("CARGO_TARGET_TMPDIR"))
-            .parent()
-            .expect("it is in the target folder");
-        [Build::Lean, Build::LeanBare].map(|build| build.packages(target_dir, &PACKAGES))
-    })
+fn target_dir() -> &'static Path {
+    Path::new(env!("CARGO_TARGET_TMPDIR"))
+        .parent()
+        .expect("it is in the target folder")
 }
 
-/// The module, built for each target.
-fn modules(name: &str) -> Vec<Vec<u8>> {
-    folders()
-        .iter()
-        .map(|folder| fs::read(folder.join(name).with_extension("wasm")).expect("it was built"))
-        .collect()
+fn module(name: &str) -> Vec<u8> {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    let folder = FOLDER.get_or_init(|| Build::Lean.packages(target_dir(), &PACKAGES));
+    fs::read(folder.join(name).with_extension("wasm")).expect("it was built")
 }
 
-/// Run each case on a fresh instance of each build.
+/// Run each case on a fresh instance.
 fn check(name: &str, cases: &[(&str, Value)]) {
-    for module in modules(name) {
-        for (input, expected) in cases {
-            let answer = Lean::new(&module).run("ow_run", input.as_bytes()).expect("no trap");
-            let answer: Value = serde_json::from_slice(&answer).expect("the answer is JSON");
-            assert_eq!(answer, *expected, "{name} {input}");
-        }
+    let module = module(name);
+    for (input, expected) in cases {
+        let answer = Lean::new(&module).run("ow_run", input.as_bytes()).expect("no trap");
+        let answer: Value = serde_json::from_slice(&answer).expect("the answer is JSON");
+        assert_eq!(answer, *expected, "{name} {input}");
     }
 }
 
 #[test]
 fn exports_are_the_abi_and_nothing_else() {
     for name in PACKAGES {
-        for module in modules(name) {
-            let others: &[&str] = if name == "misbehave" { &["churn"] } else { &[] };
-            assert_eq!(
-                Lean::new(&module).exports(),
-                [others, &["ow_allocate", "ow_run"]].concat(),
-                "{name}"
-            );
-        }
+        let module = module(name);
+        let others: &[&str] = if name == "misbehave" { &["churn"] } else { &[] };
+        assert_eq!(
+            Lean::new(&module).exports(),
+            [others, &["ow_allocate", "ow_run"]].concat(),
+            "{name}"
+        );
     }
 }
 
@@ -78,31 +73,29 @@ fn add() {
             ),
         ],
     );
-    for module in modules("add") {
-        for input in ["", "{", "{}{}", r#"{"param1":"2","param2":2}"#, "\0", "[1"] {
-            let answer = Lean::new(&module).run("ow_run", input.as_bytes()).expect("no trap");
-            let answer: Value = serde_json::from_slice(&answer).expect("the answer is JSON");
-            assert!(answer["error"].is_string(), "{input:?}: {answer}");
-        }
+    let module = module("add");
+    for input in ["", "{", "{}{}", r#"{"param1":"2","param2":2}"#, "\0", "[1"] {
+        let answer = Lean::new(&module).run("ow_run", input.as_bytes()).expect("no trap");
+        let answer: Value = serde_json::from_slice(&answer).expect("the answer is JSON");
+        assert!(answer["error"].is_string(), "{input:?}: {answer}");
     }
 }
 
 #[test]
 fn a_small_action_has_one_page_and_keeps_it() {
     for name in ["add", "echo", "hello"] {
-        for module in modules(name) {
-            let mut lean = Lean::new(&module);
-            assert_eq!(lean.pages(), 1, "{name} at its start");
-            for _ in 0..20 {
-                let input = r#"{"param1":2,"param2":2,"name":"Ada"}"#;
-                lean.run("ow_run", input.as_bytes()).expect("no trap");
-            }
-            assert_eq!(
-                lean.pages(),
-                1,
-                "{name} after twenty runs that nobody has cleaned up after"
-            );
+        let module = module(name);
+        let mut lean = Lean::new(&module);
+        assert_eq!(lean.pages(), 1, "{name} at its start");
+        for _ in 0..20 {
+            let input = r#"{"param1":2,"param2":2,"name":"Ada"}"#;
+            lean.run("ow_run", input.as_bytes()).expect("no trap");
         }
+        assert_eq!(
+            lean.pages(),
+            1,
+            "{name} after twenty runs that nobody has cleaned up after"
+        );
     }
 }
 
@@ -162,37 +155,62 @@ fn hello() {
 fn echo_gives_back_the_longest_input_byte_for_byte() {
     let long = format!("{{\"text\":\"{}\"}}", "x".repeat((1 << 20) - 11));
     assert_eq!(long.len(), 1 << 20);
-    for module in modules("echo") {
-        for input in [r#"{"b":1.0,"a":[1e3,"\u0041"]}"#, r#"[ 1 ]"#, long.as_str()] {
-            let answer = Lean::new(&module).run("ow_run", input.as_bytes()).expect("no trap");
-            assert!(answer == input.as_bytes(), "{} bytes", input.len());
-        }
+    let module = module("echo");
+    for input in [r#"{"b":1.0,"a":[1e3,"\u0041"]}"#, r#"[ 1 ]"#, long.as_str()] {
+        let answer = Lean::new(&module).run("ow_run", input.as_bytes()).expect("no trap");
+        assert!(answer == input.as_bytes(), "{} bytes", input.len());
     }
 }
 
 #[test]
 fn what_goes_wrong_traps() {
-    for module in modules("misbehave") {
-        for (input, expected) in [
-            (r#"{"how":"panic"}"#, TrapCode::UnreachableCodeReached),
-            (r#"{"how":"exhaust"}"#, TrapCode::UnreachableCodeReached),
-            // The stack is at the bottom of memory: an overflow leaves memory instead of spoiling data.
-            (r#"{"how":"overflow"}"#, TrapCode::MemoryOutOfBounds),
-        ] {
-            let error = Lean::new(&module).run("ow_run", input.as_bytes()).expect_err(input);
-            assert_eq!(error.as_trap_code(), Some(expected), "{input}");
-        }
-        let answer = Lean::new(&module).run("ow_run", br#"{"how":"fail"}"#).expect("no trap");
-        assert_eq!(answer, br#"{"error":"Failed as asked"}"#);
+    let module = module("misbehave");
+    for (input, expected) in [
+        (r#"{"how":"panic"}"#, TrapCode::UnreachableCodeReached),
+        (r#"{"how":"exhaust"}"#, TrapCode::UnreachableCodeReached),
+        // The stack is at the bottom of memory: an overflow leaves memory instead of spoiling data.
+        (r#"{"how":"overflow"}"#, TrapCode::MemoryOutOfBounds),
+    ] {
+        let error = Lean::new(&module).run("ow_run", input.as_bytes()).expect_err(input);
+        assert_eq!(error.as_trap_code(), Some(expected), "{input}");
     }
+    let answer = Lean::new(&module).run("ow_run", br#"{"how":"fail"}"#).expect("no trap");
+    assert_eq!(answer, br#"{"error":"Failed as asked"}"#);
 }
 
 #[test]
 fn another_entry_point_runs_and_freed_memory_is_used_again() {
-    for module in modules("misbehave") {
-        let mut lean = Lean::new(&module);
-        let answer = lean.run("churn", b"{}").expect("no trap");
-        assert_eq!(answer, br#"{"sum":5455000}"#);
-        assert_eq!(lean.pages(), 1);
+    let module = module("misbehave");
+    let mut lean = Lean::new(&module);
+    let answer = lean.run("churn", b"{}").expect("no trap");
+    assert_eq!(answer, br#"{"sum":5455000}"#);
+    assert_eq!(lean.pages(), 1);
+}
+
+#[test]
+fn the_deepest_value_that_is_read_fits_the_stack() {
+    let sum = r#"{"sum":5455000}"#;
+    let too_deep = r#"{"error":"Expected no deeper nesting at byte "#;
+    let module = module("misbehave");
+    for (open, close) in [("[", "]"), (r#"{"a":"#, "}")] {
+        for (depth, expected) in [(DEPTH_MAX, sum), (DEPTH_MAX + 1, too_deep), (100_000, too_deep)] {
+            let input = [open.repeat(depth).as_str(), "0", &close.repeat(depth)].concat();
+            let answer = Lean::new(&module).run("churn", input.as_bytes()).expect("no trap");
+            let answer = String::from_utf8_lossy(&answer);
+            assert!(answer.starts_with(expected), "{depth} of {open}: {answer}");
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs the target wasm32v1-none"]
+fn the_target_without_any_std_builds_the_same_actions() {
+    let folder = Build::LeanBare.packages(target_dir(), &PACKAGES);
+    for name in PACKAGES {
+        let module = fs::read(folder.join(name).with_extension("wasm")).expect("it was built");
+        let answer = Lean::new(&module).run("ow_run", br#"{"param1":2,"param2":2,"how":"fail","input":""}"#);
+        let answer: Value = serde_json::from_slice(&answer.expect("no trap")).expect("the answer is JSON");
+        assert!(answer.is_object());
+        assert!(name != "add" || answer == json!({ "result": 4 }), "{answer}");
     }
 }

@@ -2,27 +2,18 @@
 //!
 //! Also what an action is on any other system: an ordinary program, so that it can be tried and debugged there.
 
-use core::fmt::Display;
 use std::env;
 use std::io::{self, Read, Write};
 use std::process::ExitCode;
 use std::vec::Vec;
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-
-use crate::answer::answer;
+use crate::answer::{Action, plain};
 
 /// Read the input, run `action`, print the answer.
 ///
 /// Fails if the streams do: then there is no answer, and nobody to tell but standard error.
-pub fn run<I, O, E>(action: impl FnOnce(I) -> Result<O, E>) -> ExitCode
-where
-    I: DeserializeOwned,
-    O: Serialize,
-    E: Display,
-{
-    match input().and_then(|input| print(&answer(action, &input))) {
+pub fn run(action: impl Action) -> ExitCode {
+    match input().and_then(|input| print(&plain(action(&input)))) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             std::eprintln!("{error}");
@@ -59,10 +50,10 @@ fn print(answer: &[u8]) -> io::Result<()> {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __emit {
-    ($action:path $(, $other:ident)*) => {
+    ($kind:ident $action:path $(, $other:ident)*) => {
         fn main() -> ::std::process::ExitCode {
             $(let _ = $other;)*
-            $crate::__private::run($action)
+            $crate::__private::run($crate::__private::$kind($action))
         }
     };
 }

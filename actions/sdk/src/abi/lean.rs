@@ -5,13 +5,9 @@
 use alloc::alloc::alloc;
 use alloc::vec::Vec;
 use core::alloc::Layout;
-use core::fmt::Display;
 use core::{mem, ptr, slice};
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-
-use crate::answer::answer;
+use crate::answer::{Action, plain};
 
 /// Room for an input of `len` bytes, or null if there is none.
 #[must_use]
@@ -32,15 +28,10 @@ pub fn allocate(len: usize) -> *mut u8 {
 /// # Safety
 /// `ptr` is what [`allocate`] gave for `len`, not null, and `len` bytes have been written there.
 #[must_use]
-pub unsafe fn run<I, O, E>(action: impl FnOnce(I) -> Result<O, E>, ptr: *const u8, len: usize) -> u64
-where
-    I: DeserializeOwned,
-    O: Serialize,
-    E: Display,
-{
+pub unsafe fn run(action: impl Action, ptr: *const u8, len: usize) -> u64 {
     // SAFETY: the caller promises `len` initialised bytes; nobody else has the address while the guest runs.
     let input = unsafe { slice::from_raw_parts(ptr, len) };
-    pack(answer(action, input))
+    pack(plain(action(input)))
 }
 
 /// The answer's bytes now belong to the executor.
@@ -53,7 +44,7 @@ fn pack(answer: Vec<u8>) -> u64 {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __emit {
-    ($action:path $(, $other:ident)*) => {
+    ($kind:ident $action:path $(, $other:ident)*) => {
         #[allow(unsafe_code)]
         const _: () = {
             // SAFETY: the name is the ABI's; a second `main!` in one crate is a linker error.
@@ -66,7 +57,7 @@ macro_rules! __emit {
             #[unsafe(no_mangle)]
             unsafe extern "C" fn ow_run(ptr: *const u8, len: usize) -> u64 {
                 // SAFETY: the executor keeps the ABI: `ptr` is from `ow_allocate(len)`, and it has written `len` bytes.
-                unsafe { $crate::__private::run($action, ptr, len) }
+                unsafe { $crate::__private::run($crate::__private::$kind($action), ptr, len) }
             }
         };
         $(
@@ -76,7 +67,7 @@ macro_rules! __emit {
                 #[unsafe(export_name = stringify!($other))]
                 unsafe extern "C" fn entry(ptr: *const u8, len: usize) -> u64 {
                     // SAFETY: as for `ow_run`.
-                    unsafe { $crate::__private::run($other, ptr, len) }
+                    unsafe { $crate::__private::run($crate::__private::$kind($other), ptr, len) }
                 }
             };
         )*

@@ -1,15 +1,11 @@
 //! ABI 2, WOW's buffer: the executor asks for room, writes the input there, starts `_start` with the input's length as the
 //! last argument, and afterwards reads the answer from the same buffer.
 
-use core::fmt::Display;
 use std::env;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::vec::Vec;
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-
-use crate::answer::answer_in_envelope;
+use crate::answer::{Action, enveloped};
 
 /// The buffer. A guest has one thread, so the lock is never waited for.
 static BUFFER: Mutex<Vec<u8>> = Mutex::new(Vec::new());
@@ -39,24 +35,19 @@ pub fn len() -> usize {
 }
 
 /// Run `action` on what is in the buffer, and leave the answer there.
-pub fn run<I, O, E>(action: impl FnOnce(I) -> Result<O, E>)
-where
-    I: DeserializeOwned,
-    O: Serialize,
-    E: Display,
-{
+pub fn run(action: impl Action) {
     let mut input = core::mem::take(&mut *buffer());
     // Engines differ in whether they put a program's name first.
     let len = env::args().next_back().and_then(|argument| argument.parse().ok());
     input.truncate(len.unwrap_or(usize::MAX));
-    *buffer() = answer_in_envelope(action, &input);
+    *buffer() = enveloped(action(&input));
 }
 
 /// Define `main`, and export the functions that give the buffer's place.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __emit {
-    ($action:path $(, $other:ident)*) => {
+    ($kind:ident $action:path $(, $other:ident)*) => {
         #[allow(unsafe_code)]
         const _: () = {
             // SAFETY: the name is the ABI's; a second `main!` in one crate is a linker error.
@@ -80,7 +71,7 @@ macro_rules! __emit {
 
         fn main() {
             $(let _ = $other;)*
-            $crate::__private::run($action);
+            $crate::__private::run($crate::__private::$kind($action));
         }
     };
 }
