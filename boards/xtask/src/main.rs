@@ -14,7 +14,7 @@ mod toolchain;
 
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 
 use board::Board;
@@ -124,5 +124,15 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
 
 /// A cargo that can build for the targets.
 fn provide_targets(project: &Project, shell: Shell, targets: &[&str], source: Source) -> Result<Toolchain> {
+    fetch(project, shell)?;
     toolchain::provide(targets, source, &project.cache, &mut |line| shell.say(line))
+}
+
+/// Every crate of the lock file. WAMR's sources lie in one that Cargo never compiles, so that a build alone would not
+/// download it, and build scripts do not use the network.
+fn fetch(project: &Project, shell: Shell) -> Result<()> {
+    shell
+        .run("crates", project.cargo().args(["fetch", "--locked"]))
+        .map(drop)
+        .context("the crates cannot be downloaded: is there a network, and does Cargo.lock fit the manifests?")
 }
