@@ -218,15 +218,18 @@ pub(super) fn string_end(text: &[u8], mut at: usize) -> Result<usize, SyntaxErro
 }
 
 /// How many bytes from the start of `text` are neither a quote, a backslash nor a control character. The code of an action
-/// is one string of up to 64 MiB, so whole chunks are looked at with vector instructions.
+/// is one string of up to 64 MiB, so whole chunks are looked at with vector instructions: a sum has no early end that
+/// would keep the compiler from it.
 fn plain_len(text: &[u8]) -> usize {
     let is_special = |byte: u8| (byte == b'"') | (byte == b'\\') | (byte < 0x20);
-    let (chunks, _) = text.as_chunks::<32>();
-    let plain_chunks = chunks
-        .iter()
-        .take_while(|chunk| !chunk.iter().fold(false, |found, &byte| found | is_special(byte)))
-        .count();
-    let at = plain_chunks * 32;
+    let is_plain = |chunk: &[u8; 64]| {
+        chunk
+            .iter()
+            .fold(0, |count: u8, &byte| count + u8::from(is_special(byte)))
+            == 0
+    };
+    let (chunks, _) = text.as_chunks();
+    let at = 64 * chunks.iter().take_while(|chunk| is_plain(chunk)).count();
     let rest = text.get(at..).unwrap_or_default();
     at + rest.iter().position(|&byte| is_special(byte)).unwrap_or(rest.len())
 }

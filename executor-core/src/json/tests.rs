@@ -116,7 +116,7 @@ fn nesting_is_bounded() {
 /// A special byte is found wherever in a chunk it is.
 #[test]
 fn every_place_in_a_long_string_is_looked_at() {
-    for len in 0..100 {
+    for len in 0..140 {
         for place in 0..len {
             for (special, fault) in [
                 (b'\n', Fault::Control),
