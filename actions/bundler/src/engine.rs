@@ -84,7 +84,7 @@ mod tests {
             load(Kind::Wasm, &module("(module)"))
                 .unwrap_err()
                 .to_string()
-                .contains("ABI")
+                .contains("_start")
         );
         assert!(load(Kind::Aot, b"\0aot\x06\0\0\0").is_err());
     }
