@@ -23,10 +23,7 @@ pub enum Outcome {
     DeveloperError(Vec<u8>),
 }
 
-/// Load `code`, run it once with `input`, a JSON text.
-///
-/// # Panics
-/// Never: an executor has room for one container.
+/// Load `code`, run it once with `input`, one JSON text: its caller has checked that.
 pub fn run(executor: &LinuxExecutor, code: &[u8], main: &str, input: &str) -> Outcome {
     wamr::prepare_thread();
     let Ok(container) = executor.create() else {
@@ -51,7 +48,7 @@ pub fn run(executor: &LinuxExecutor, code: &[u8], main: &str, input: &str) -> Ou
 }
 
 fn request(executor: &LinuxExecutor, listener: Listener, path: &str, body: &str) -> (u16, Vec<u8>) {
-    let head = format!("POST {path} HTTP/1.1\r\nContent-Length: {}\r\n\r\n", body.len());
+    let head = format!("POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n", body.len());
     let mut connection = Memory {
         request: [head.as_bytes(), body.as_bytes()],
         reply: Vec::new(),

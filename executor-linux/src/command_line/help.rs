@@ -14,14 +14,14 @@ macro_rules! engine_options {
     () => {
         r"  --trust KEY|FILE         Run native code that this key signed; KEY has the
                            form ed25519-public:…, FILE holds one. Repeatable
-  --trust-any-aot          Run native code that nobody signed. For development: it
-                           has all rights of this process
+  --trust-any-aot          Run native code that nobody signed. For development:
+                           it has all rights of this process
   --allow-dir HOST[::GUEST]
                            Let guests use the directory HOST, as GUEST.
                            Repeatable
-  --memory-max BYTES       Linear memory of one instance; K, M, G           [256M]
+  --memory-max BYTES       Linear memory of one instance; K, M, G         [256M]
   --log LEVEL              off, error, warn, info, debug, trace; also the
-                           variable EXECUTOR_LOG                            [warn]
+                           variable EXECUTOR_LOG                          [warn]
 
 "
     };
@@ -35,7 +35,7 @@ WebAssembly, on WAMR, interpreted or compiled ahead of time.
 Usage: executor-linux COMMAND [OPTIONS]
 
 Commands:
-  action    Serve one action on /init and /run, as an OpenWhisk runtime image does
+  action    Serve one action on /init and /run, as an OpenWhisk runtime does
   invoker   Serve many actions: /start gives each container its own port
   run       Try an action: one activation, its result on standard output
 
@@ -81,16 +81,16 @@ Serve many actions in one process, each in a container of its own.
 
 Usage: executor-linux invoker [OPTIONS]
 
-  POST /start        a new container: {\"containerId\":…,\"port\":…}; its port serves
-                     /init and /run
+  POST /start        a new container: {\"containerId\":…,\"port\":…}; its port
+                     serves /init and /run
   POST /ID/init      the same by the container's id, on the main port; makes the
   POST /ID/run       container if need be
   POST /ID/destroy   removes it
 
 ",
     "  --listen ADDRESS:PORT    Where to listen                     [127.0.0.1:9000]\n",
-    r#"  --reply plain|envelope   Results as OpenWhisk's runtimes give them, or in WOW's
-                           {"status":…,"result":…} envelope          [plain]
+    r#"  --reply plain|envelope   Results as OpenWhisk's runtimes give them, or in
+                           WOW's {"status":…,"result":…} envelope       [plain]
   --ports 0|LOW-HIGH       The containers' ports; 0: any free one            [0]
   --max-containers N       At most N containers at once                   [2048]
   --idle-seconds S         Remove containers that are idle for S seconds   [660]
@@ -122,7 +122,7 @@ input, an object or an array; without it, or for '-', standard input is read if
 it is not a terminal, else the input is {}. The result goes to standard output,
 what the guest prints to standard error.
 
-  --main NAME              The function to run           [the module's own entry]
+  --main NAME              The function to run          [the module's own entry]
 ",
     engine_options!(),
     "\

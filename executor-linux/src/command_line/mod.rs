@@ -11,6 +11,7 @@ use std::time::Duration;
 use std::{fs, io};
 
 use executor_core::executor::Settings;
+use executor_core::json;
 use executor_core::openwhisk::Listener;
 use log::{LevelFilter, info};
 
@@ -121,6 +122,10 @@ fn run_once(engine: &Engine, run: &Run) -> Result<ExitCode, Failure> {
         Some(input) => input.clone(),
         None => read_input()?,
     };
+    if let Err(error) = json::parse(input.as_bytes()) {
+        complain(&format!("the input is not JSON: {error}"));
+        return Ok(USAGE.into());
+    }
     let settings = Settings::new(assembly::policy(engine)?);
     let node = LinuxNode::new(None, ActivationLog::to_stderr(), Arc::new(Activity::new()?));
     let executor = assembly::executor(engine, settings, node, 1)?;

@@ -1,0 +1,256 @@
+//! `executor-linux invoker`: many containers in one process, over sockets.
+
+mod common;
+
+use std::net::{SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use common::{Client, PATIENCE, SENTINEL, Server, guests, init_body, request, run_body};
+
+/// What `/start` gave.
+struct Container {
+    id: String,
+    address: SocketAddr,
+}
+
+fn start(server: &Server) -> Container {
+    let response = server.post("/start", "");
+    assert_eq!(response.status, 200, "{}", response.body);
+    let json = response.json();
+    let id = json["containerId"].as_str().unwrap().to_owned();
+    assert!(!id.is_empty());
+    let port = u16::try_from(json["port"].as_u64().unwrap()).unwrap();
+    Container {
+        id,
+        address: SocketAddr::new(server.address.ip(), port),
+    }
+}
+
+impl Container {
+    fn post(&self, path: &str, body: &str) -> common::Response {
+        Client::connect(self.address).post(path, body)
+    }
+
+    fn init(&self, code: &[u8]) {
+        let response = self.post("/init", &init_body(code));
+        assert_eq!(response.status, 200, "{}", response.body);
+    }
+
+    /// Nobody listens on its port any more. Closing is done when the reply to `destroy` has been sent, or by the reaper.
+    fn wait_until_closed(&self) {
+        let since = Instant::now();
+        while TcpStream::connect(self.address).is_ok() {
+            assert!(since.elapsed() < PATIENCE);
+            std::thread::yield_now();
+        }
+    }
+}
+
+#[test]
+fn each_container_has_its_own_port_and_action() {
+    let server = Server::invoker(&[]);
+    let containers: Vec<Container> = (0..10).map(|_| start(&server)).collect();
+    for (n, container) in containers.iter().enumerate() {
+        assert_eq!(container.post("/run", "{}").status, 403, "not initialised");
+        container.init(&guests::answers(&format!(r#"{{"n":{n}}}"#)));
+    }
+    for (n, container) in containers.iter().enumerate() {
+        let answer = format!(r#"{{"n":{n}}}"#);
+        assert_eq!(container.post("/run", &run_body("{}")).body, answer);
+        assert_eq!(
+            server.post(&format!("/{}/run", container.id), &run_body("{}")).body,
+            answer,
+            "by its id"
+        );
+        assert_eq!(
+            container.post("/start", "").status,
+            404,
+            "a container's port makes no containers"
+        );
+    }
+    let mut ports: Vec<u16> = containers.iter().map(|container| container.address.port()).collect();
+    ports.sort_unstable();
+    ports.dedup();
+    assert_eq!(ports.len(), 10);
+}
+
+#[test]
+fn an_id_of_the_clients_choice_makes_a_container() {
+    let server = Server::invoker(&[]);
+    let id = "0b54c8f0-8f4c-4b8e-9d5c-3c1f0b7d5a11";
+    assert_eq!(server.post(&format!("/{id}/run"), "{}").status, 404);
+    assert_eq!(
+        server.post(&format!("/{id}/init"), &init_body(&guests::echo())).status,
+        200
+    );
+    assert_eq!(
+        server.post(&format!("/{id}/init"), &init_body(&guests::echo())).status,
+        403
+    );
+    assert_eq!(
+        server.post(&format!("/{id}/run"), r#"{"value":{"a":1}}"#).body,
+        r#"{"a":1}"#
+    );
+    for _ in 0..2 {
+        assert_eq!(server.post(&format!("/{id}/destroy"), "").status, 200);
+    }
+    assert_eq!(server.post(&format!("/{id}/run"), "{}").status, 404);
+    // WOW's client names the container in the body.
+    assert_eq!(
+        server.post(&format!("/{id}/init"), &init_body(&guests::echo())).status,
+        200
+    );
+    assert_eq!(server.post("/whatever/destroy", id).status, 200);
+    assert_eq!(server.post(&format!("/{id}/run"), "{}").status, 404);
+}
+
+#[test]
+fn a_destroyed_container_is_gone_and_its_port_with_it() {
+    let server = Server::invoker(&[]);
+    let (kept, destroyed) = (start(&server), start(&server));
+    kept.init(&guests::echo());
+    destroyed.init(&guests::echo());
+    let mut open = Client::connect(destroyed.address);
+    assert_eq!(open.post("/run", "{}").status, 200);
+    assert_eq!(server.post(&format!("/{}/destroy", destroyed.id), "").status, 200);
+    destroyed.wait_until_closed();
+    assert_eq!(
+        open.post("/run", "{}").status,
+        404,
+        "a connection that is still open reaches nobody"
+    );
+    assert_eq!(
+        server
+            .post(&format!("/{}/init", destroyed.id), &init_body(&guests::echo()))
+            .status,
+        404
+    );
+    assert_eq!(kept.post("/run", "{}").status, 200);
+}
+
+#[test]
+fn results_can_be_dressed_as_wow_does() {
+    let server = Server::invoker(&["--reply", "envelope"]);
+    let init = |id: &str, guest: &[u8]| {
+        assert_eq!(server.post(&format!("/{id}/init"), &init_body(guest)).status, 200);
+        let response = server.post(&format!("/{id}/run"), &run_body("{}"));
+        assert_eq!(response.status, 200);
+        response.json()
+    };
+    let success = init("a", &guests::answers(r#"{"result":4}"#));
+    assert_eq!(
+        success,
+        serde_json::json!({"status": "success", "status_code": 0, "success": true, "result": {"result": 4}})
+    );
+    let error = init("b", &guests::does("unreachable"));
+    assert_eq!(
+        (error["status_code"].as_u64(), error["success"].as_bool()),
+        (Some(1), Some(false))
+    );
+    assert!(error["result"]["error"].is_string());
+}
+
+#[test]
+fn idle_containers_are_removed() {
+    let server = Server::invoker(&["--idle-seconds", "1"]);
+    let container = start(&server);
+    container.init(&guests::echo());
+    container.wait_until_closed();
+    assert_eq!(server.post(&format!("/{}/run", container.id), "{}").status, 404);
+}
+
+#[test]
+fn the_container_that_is_idle_for_longest_gives_way() {
+    let server = Server::invoker(&["--max-containers", "2"]);
+    let first = start(&server);
+    first.init(&guests::echo());
+    let second = start(&server);
+    let third = start(&server);
+    first.wait_until_closed();
+    assert_eq!(
+        server.post(&format!("/{}/run", first.id), "{}").status,
+        404,
+        "idle for longest: it gave way"
+    );
+    for container in [second, third] {
+        assert_eq!(
+            container.post("/run", "{}").status,
+            403,
+            "it is there, and has no action yet"
+        );
+    }
+}
+
+#[test]
+fn ports_come_from_the_range() {
+    // A free stretch: bind and release, as there is no way to reserve one.
+    let low = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
+        .clamp(1024, 65_000);
+    let high = low + 40;
+    let server = Server::invoker(&["--ports", &format!("{low}-{high}"), "--max-containers", "1000"]);
+    let containers: Vec<Container> = (0..20).map(|_| start(&server)).collect();
+    for container in &containers {
+        assert!((low..=high).contains(&container.address.port()));
+    }
+    // More containers than ports: those that are idle for longest give theirs up.
+    let more: Vec<Container> = (0..60).map(|_| start(&server)).collect();
+    let last = more.last().unwrap();
+    last.init(&guests::echo());
+    assert_eq!(last.post("/run", "{}").body, "{}");
+    for container in &containers {
+        assert_eq!(server.post(&format!("/{}/run", container.id), "{}").status, 404);
+    }
+}
+
+#[test]
+fn logs_pass_without_sentinels_unless_asked_for() {
+    for (options, sentinels) in [(&[][..], 0), (&["--log-sentinels"], 1)] {
+        let mut server = Server::invoker(options);
+        let container = start(&server);
+        container.init(&guests::prints("out\n", ""));
+        assert_eq!(container.post("/run", "{}").status, 200);
+        server.signal("TERM");
+        assert!(server.wait().success());
+        let stdout = server.stdout.whole();
+        assert!(stdout.starts_with("out\n"));
+        assert_eq!(stdout.matches(SENTINEL).count(), sentinels);
+    }
+}
+
+#[test]
+fn a_thousand_containers_live_side_by_side() {
+    let server = Server::invoker(&[]);
+    let mut control = server.client();
+    let code = init_body(&guests::counter());
+    let mut addresses = Vec::new();
+    for _ in 0..1000 {
+        let json = control.post("/start", "").json();
+        let port = u16::try_from(json["port"].as_u64().unwrap()).unwrap();
+        let address = SocketAddr::new(server.address.ip(), port);
+        assert_eq!(Client::connect(address).post("/init", &code).status, 200);
+        addresses.push(address);
+    }
+    for address in addresses.iter().rev() {
+        assert_eq!(Client::connect(*address).post("/run", "{}").body, r#"{"n":2}"#);
+    }
+}
+
+#[test]
+fn a_busy_container_does_not_hold_up_others() {
+    let server = Server::invoker(&[]);
+    let (slow, quick) = (start(&server), start(&server));
+    slow.init(&guests::sleeps(3000));
+    quick.init(&guests::echo());
+    let since = Instant::now();
+    let mut running = Client::connect(slow.address);
+    running.send(&request("/run", &run_body("{}")));
+    for _ in 0..20 {
+        assert_eq!(quick.post("/run", "{}").status, 200);
+    }
+    assert!(since.elapsed() < Duration::from_secs(3));
+    assert_eq!(running.receive().unwrap().body, r#"{"slept":true}"#);
+}
