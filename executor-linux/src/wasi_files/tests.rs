@@ -1,6 +1,7 @@
 //! The directories of guests, on a real file system: what they can do, and that they cannot leave.
 
 #![allow(clippy::unwrap_used, reason = "a test fails so")]
+
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
