@@ -8,6 +8,9 @@ use sha2::{Digest, Sha256};
 use crate::locate::kind_of;
 use crate::{Artifact, CodeError, Deflated, Kind};
 
+/// [`inflate`] tells its callers that it needs no more.
+const _: () = assert!(size_of::<DecompressorOxide>() <= 12 * 1024);
+
 /// What is known of an artifact before its bytes are looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Promise {
@@ -66,7 +69,7 @@ impl Promise {
 /// Inflate a compressed artifact of `bytes` into `output`, which is exactly [`Deflated::inflated_len`] bytes long, and
 /// check it. The artifact's range is one of `output`. `bytes` are those that were given to [`crate::locate`].
 ///
-/// Takes about 11 KB of stack.
+/// Takes up to 12 KiB of stack for the decompressor's state.
 ///
 /// # Errors
 /// [`CodeError`] if the data does not inflate to exactly what was promised.
