@@ -52,7 +52,8 @@ impl<L: RawMutex> Action<L> {
         let main = init.main.map(|range| decode_main(text(range))).transpose()?;
         let variables = init.env.map(|range| environment::of_init(text(range))).transpose()?;
         let kind = init.artifact.kind;
-        let module = Module::load(init.inflated.unwrap_or(init.body), init.artifact.range).map_err(LoadError::Module)?;
+        let module =
+            Module::load(init.inflated.unwrap_or(init.body), init.artifact.range).map_err(LoadError::Module)?;
         check_imports(&module)?;
         let (abi, main) = Abi::recognise(&module, main)?;
         let wants_environment = module.imports().any(|(_, name, _)| name == c"environ_get");
@@ -62,7 +63,10 @@ impl<L: RawMutex> Action<L> {
             abi,
             main,
             environment: wants_environment.then(|| variables.unwrap_or_default()),
-            pool: Mutex::new(Pool { fresh: None, spares: Vec::new() }),
+            pool: Mutex::new(Pool {
+                fresh: None,
+                spares: Vec::new(),
+            }),
         })
     }
 
@@ -114,7 +118,11 @@ impl<H: Host, L: RawMutex> Engine<H, L> {
         let stack_bytes = Self::stack_bytes(action.kind);
         let mut instance = Instance::new(&action.module, stack_bytes, self.max_memory_pages()).map_err(|message| {
             log::debug!("instantiation failed: {message}");
-            if message.contains("memory failed") { RunError::OutOfMemory } else { RunError::Instantiate }
+            if message.contains("memory failed") {
+                RunError::OutOfMemory
+            } else {
+                RunError::Instantiate
+            }
         })?;
         if let Some(initialize) = action.abi.initialiser(&instance) {
             self.initialise(action, &mut instance, initialize)?;

@@ -46,13 +46,18 @@ impl<L: RawMutex> runtime::Finished for Finished<L> {
             Ok(Answer::LastLine) => self.output.log(),
             _ => self.output.stdout(),
         };
-        Logs { stdout, stderr: self.output.stderr() }
+        Logs {
+            stdout,
+            stderr: self.output.stderr(),
+        }
     }
 }
 
 impl<L: RawMutex> Drop for Finished<L> {
     fn drop(&mut self) {
-        let (Some(mut ready), true) = (self.ready.take(), self.is_reusable) else { return };
+        let (Some(mut ready), true) = (self.ready.take(), self.is_reusable) else {
+            return;
+        };
         let Some(fresh) = self.action.fresh() else { return };
         if fresh.restore(&mut ready.instance).is_ok() {
             self.action.put_back(ready, self.spares_max);

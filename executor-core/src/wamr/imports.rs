@@ -8,7 +8,10 @@ use super::raw::{self, Imports, Native};
 
 /// `http.get() -> i32`: no guest is granted the network yet, so that it always gives [`NO_NETWORK`].
 const HTTP_GET: u8 = 46;
-const _: () = assert!(Function::ALL.len() == HTTP_GET as usize, "the numbers below it are WASI's");
+const _: () = assert!(
+    Function::ALL.len() == HTTP_GET as usize,
+    "the numbers below it are WASI's"
+);
 
 /// What `http.get` returns without the capability: no HTTP status is negative.
 const NO_NETWORK: i32 = -1;
@@ -20,7 +23,11 @@ pub fn register() -> bool {
         signature: function.signature(),
         number: function as u8,
     });
-    let http = [Native { name: c"get", signature: c"()i", number: HTTP_GET }];
+    let http = [Native {
+        name: c"get",
+        signature: c"()i",
+        number: HTTP_GET,
+    }];
     // A C library from before preview 1 was named imports the same functions as `wasi_unstable`, with other layouts: it is
     // not offered.
     raw::register(MODULE, wasi) && raw::register(c"http", http.into_iter())

@@ -57,7 +57,11 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Self {
-        Config { guest_memory_max_bytes: GUEST_MEMORY_MAX_BYTES, spares_max: 4, environment: Box::default() }
+        Config {
+            guest_memory_max_bytes: GUEST_MEMORY_MAX_BYTES,
+            spares_max: 4,
+            environment: Box::default(),
+        }
     }
 }
 
@@ -102,8 +106,18 @@ pub fn node_target<'a>(cpu_features: &'a [&'a str]) -> NodeTarget<'a> {
     } else {
         "armv7"
     };
-    let wamr = WamrVersion { major: number(major), minor: number(minor), patch: number(patch) };
-    NodeTarget { target, cpu_features, bounds: Bounds::Software, wamr, aot_format }
+    let wamr = WamrVersion {
+        major: number(major),
+        minor: number(minor),
+        patch: number(patch),
+    };
+    NodeTarget {
+        target,
+        cpu_features,
+        bounds: Bounds::Software,
+        wamr,
+        aot_format,
+    }
 }
 
 /// Prepare the calling thread, so that its first run does not have to.

@@ -36,7 +36,12 @@ pub enum Entries {
     /// The lean ABI's.
     Lean { allocate: Function, run: Function },
     /// WOW's.
-    Wow { allocate: Function, pointer: Function, length: Function, start: Function },
+    Wow {
+        allocate: Function,
+        pointer: Function,
+        length: Function,
+        start: Function,
+    },
     /// A command's.
     WasiCommand { start: Function },
 }
@@ -48,7 +53,10 @@ impl Abi {
     /// [`LoadError::UnknownAbi`], or [`LoadError::MissingMain`].
     pub fn recognise(module: &Module, main: Option<CString>) -> Result<(Self, CString), LoadError> {
         let has = |name: &[u8], signature: &str| module.exports().any(|export| is(&export, name, signature));
-        if !module.exports().any(|export| export.is_memory && export.name == c"memory") {
+        if !module
+            .exports()
+            .any(|export| export.is_memory && export.name == c"memory")
+        {
             return Err(LoadError::UnknownAbi);
         }
         let (abi, default_main, signature) = if has(lean::ALLOCATE.to_bytes(), "(i)i") {
@@ -63,9 +71,17 @@ impl Abi {
         };
         // OpenWhisk sends "main" for an action without one.
         let named = main.filter(|name| !name.is_empty() && name.as_c_str() != c"main");
-        let missing = if named.is_some() { LoadError::MissingMain } else { LoadError::UnknownAbi };
+        let missing = if named.is_some() {
+            LoadError::MissingMain
+        } else {
+            LoadError::UnknownAbi
+        };
         let main = named.unwrap_or_else(|| default_main.into());
-        if has(main.to_bytes(), signature) { Ok((abi, main)) } else { Err(missing) }
+        if has(main.to_bytes(), signature) {
+            Ok((abi, main))
+        } else {
+            Err(missing)
+        }
     }
 
     /// The function to be called once after instantiation, if the module has one.
@@ -87,7 +103,10 @@ impl Entries {
     pub(super) fn find<L: RawMutex>(action: &Action<L>, instance: &Instance) -> Option<Self> {
         let main = instance.function(&action.main)?;
         Some(match action.abi {
-            Abi::Lean => Entries::Lean { allocate: instance.function(lean::ALLOCATE)?, run: main },
+            Abi::Lean => Entries::Lean {
+                allocate: instance.function(lean::ALLOCATE)?,
+                run: main,
+            },
             Abi::Wow => Entries::Wow {
                 allocate: instance.function(wow::ALLOCATE)?,
                 pointer: instance.function(wow::POINTER)?,
@@ -101,7 +120,10 @@ impl Entries {
 
 /// Run an action once.
 pub(super) fn run<H: Host, L: RawMutex>(engine: &Engine<H, L>, action: &Arc<Action<L>>, run: &Run<'_>) -> Finished<L> {
-    let limits = OutputLimits { log_bytes: LOG_MAX_BYTES, result_bytes: RESULT_MAX_BYTES };
+    let limits = OutputLimits {
+        log_bytes: LOG_MAX_BYTES,
+        result_bytes: RESULT_MAX_BYTES,
+    };
     let mut output = Output::new(limits);
     let (ready, is_reusable, answer) = match engine.take_instance(action) {
         Ok(mut ready) => {
@@ -111,7 +133,14 @@ pub(super) fn run<H: Host, L: RawMutex>(engine: &Engine<H, L>, action: &Arc<Acti
         Err(error) => (None, false, Err(error)),
     };
     let spares_max = engine.config.spares_max;
-    Finished { action: Arc::clone(action), ready, is_reusable, answer, output, spares_max }
+    Finished {
+        action: Arc::clone(action),
+        ready,
+        is_reusable,
+        answer,
+        output,
+        spares_max,
+    }
 }
 
 /// Whether the instance may be used again, and the answer.
@@ -137,22 +166,36 @@ fn run_on<H: Host, L: RawMutex>(
     };
     let stdin = if action.abi == Abi::WasiCommand { run.value } else { &[] };
     let environment = Environment::new(&variables).unwrap_or_default();
-    let input = Input { arguments: &arguments, environment, stdin };
+    let input = Input {
+        arguments: &arguments,
+        environment,
+        stdin,
+    };
     let mut imports = RunImports::new(Context::new(&engine.host, input, output));
     let entries = ready.entries;
     let called = engine.with_environment(action, &mut ready.instance, |instance, environment| {
-        let mut guest = Guest { instance, environment, imports: &mut imports };
+        let mut guest = Guest {
+            instance,
+            environment,
+            imports: &mut imports,
+        };
         match entries {
             Entries::Lean { allocate, run: main } => lean::run(&mut guest, allocate, main, run.value),
-            Entries::Wow { allocate, pointer, length, start } => {
-                wow::run(&mut guest, allocate, pointer, length, start, run.value)
-            }
+            Entries::Wow {
+                allocate,
+                pointer,
+                length,
+                start,
+            } => wow::run(&mut guest, allocate, pointer, length, start, run.value),
             Entries::WasiCommand { start } => wasi_command::run(&mut guest, start),
         }
     });
     let (mut is_reusable, mut answer) = match called {
         Ok(Ok(answer)) => (true, Ok(answer)),
-        Ok(Err(error)) => (!matches!(error, RunError::Trap(_) | RunError::Exit(_) | RunError::Deadline), Err(error)),
+        Ok(Err(error)) => (
+            !matches!(error, RunError::Trap(_) | RunError::Exit(_) | RunError::Deadline),
+            Err(error),
+        ),
         Err(raw_error) => (true, Err(out_of_memory(raw_error))),
     };
     // A run that WASI ended left its frames where they were.
@@ -235,10 +278,18 @@ impl<H: Host, L: RawMutex> Engine<H, L> {
         instance: &mut Instance,
         initialiser: Function,
     ) -> Result<(), RunError> {
-        let mut output = Output::new(OutputLimits { log_bytes: 0, result_bytes: 0 });
+        let mut output = Output::new(OutputLimits {
+            log_bytes: 0,
+            result_bytes: 0,
+        });
         let mut imports = RunImports::new(Context::new(&self.host, Input::default(), &mut output));
         let called = self.with_environment(action, instance, |instance, environment| {
-            Guest { instance, environment, imports: &mut imports }.call(initialiser, [0; 2])
+            Guest {
+                instance,
+                environment,
+                imports: &mut imports,
+            }
+            .call(initialiser, [0; 2])
         });
         match called {
             Ok(Ok(_)) if imports.stop().is_none() => Ok(()),

@@ -51,7 +51,9 @@ pub fn run<H: Host>(
 
 /// Where the value lies in `{"Ok":value}` or `{"Err":value}`. A scalar is no answer: OpenWhisk knows objects and arrays.
 fn unwrap(text: &[u8]) -> Result<Range<usize>, RunError> {
-    let Ok(Value::Object(result)) = json::parse(text) else { return Err(RunError::BadAnswer) };
+    let Ok(Value::Object(result)) = json::parse(text) else {
+        return Err(RunError::BadAnswer);
+    };
     let mut members = result.members();
     match (members.next(), members.next()) {
         (Some((key, value)), None) if key.is("Ok") || key.is("Err") => match value {

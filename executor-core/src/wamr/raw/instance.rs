@@ -40,7 +40,10 @@ impl Instance {
             sys::wamr_sys_instantiate(module.as_ptr(), stack_bytes, max_memory_pages, error_text, error_size)
         };
         match NonNull::new(handle) {
-            Some(handle) => Ok(Instance { handle, _module: Arc::clone(module) }),
+            Some(handle) => Ok(Instance {
+                handle,
+                _module: Arc::clone(module),
+            }),
             None => Err(error.message()),
         }
     }
@@ -73,9 +76,8 @@ impl Instance {
         // SAFETY: wasm_export.h: the environment is bound to this instance, the function is one of its own (the caller
         // looked it up in it) and of a type with at most two cells each way, which the ABI was checked for; it reads as
         // many as its type says. `context` points to this frame's `imports`, which nothing else touches before the return.
-        let is_returned = unsafe {
-            sys::wasm_runtime_call_wasm(environment.as_ptr(), function.0.as_ptr(), 2, cells.as_mut_ptr())
-        };
+        let is_returned =
+            unsafe { sys::wasm_runtime_call_wasm(environment.as_ptr(), function.0.as_ptr(), 2, cells.as_mut_ptr()) };
         if is_returned { Ok(()) } else { Err(self.take_trap()) }
     }
 
@@ -98,7 +100,11 @@ impl Instance {
         let mut bytes = 0;
         // SAFETY: state.c: the instance is alive, the place valid for writing.
         let start = unsafe { sys::wamr_sys_memory(self.as_ptr(), &raw mut bytes) };
-        if start.is_null() { (NonNull::dangling().as_ptr(), 0) } else { (start, bytes) }
+        if start.is_null() {
+            (NonNull::dangling().as_ptr(), 0)
+        } else {
+            (start, bytes)
+        }
     }
 
     /// The linear memory as it is now.

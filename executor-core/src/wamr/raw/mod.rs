@@ -70,10 +70,14 @@ impl ErrorText {
 
 fn message(text: &CStr) -> Message {
     let text = text.to_str().unwrap_or("error text is not UTF-8");
-    let text = ["WASM module load failed: ", "AOT module load failed: ", "WASM module instantiate failed: "]
-        .iter()
-        .find_map(|preamble| text.strip_prefix(preamble))
-        .unwrap_or(text);
+    let text = [
+        "WASM module load failed: ",
+        "AOT module load failed: ",
+        "WASM module instantiate failed: ",
+    ]
+    .iter()
+    .find_map(|preamble| text.strip_prefix(preamble))
+    .unwrap_or(text);
     let mut message = Message::new();
     for character in text.chars() {
         if message.push(character).is_err() {

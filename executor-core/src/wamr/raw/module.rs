@@ -82,7 +82,10 @@ impl Module {
         };
         // SAFETY: wasm_export.h: asks a loaded module.
         let is_copied = unsafe { sys::wasm_runtime_is_underlying_binary_freeable(handle.as_ptr()) };
-        Ok(Module { handle, _bytes: if is_copied { None } else { Some(bytes) } })
+        Ok(Module {
+            handle,
+            _bytes: if is_copied { None } else { Some(bytes) },
+        })
     }
 
     pub(super) fn as_ptr(&self) -> *mut sys::Module {
@@ -109,7 +112,11 @@ impl Module {
         } else {
             None
         };
-        Some(Export { name, signature, is_memory: kind == sys::KIND_MEMORY })
+        Some(Export {
+            name,
+            signature,
+            is_memory: kind == sys::KIND_MEMORY,
+        })
     }
 
     /// Names of the imports, each with the name of the module it is wanted from, and whether this runtime supplies it.

@@ -40,7 +40,10 @@ pub fn register(module: &'static CStr, natives: impl Iterator<Item = Native>) ->
         .map(|native| {
             let signature = native.signature.to_bytes();
             let parameters = signature.iter().skip(1).take_while(|&&letter| letter != b')').count();
-            let behind = alloc::boxed::Box::new(Behind { number: native.number, slots: parameters.max(1) });
+            let behind = alloc::boxed::Box::new(Behind {
+                number: native.number,
+                slots: parameters.max(1),
+            });
             sys::NativeSymbol {
                 symbol: native.name.as_ptr(),
                 function: trampoline as sys::RawNative as *mut c_void,

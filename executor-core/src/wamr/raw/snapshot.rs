@@ -48,14 +48,22 @@ impl Snapshot {
         let memory = instance.memory();
         let (mut offsets, mut contents) = (Vec::new(), Vec::new());
         let pages = || memory.chunks(PAGE_BYTES).enumerate().filter(|(_, page)| !is_zero(page));
-        contents.try_reserve_exact(pages().map(|(_, page)| page.len()).sum()).map_err(|_| OutOfMemory)?;
+        contents
+            .try_reserve_exact(pages().map(|(_, page)| page.len()).sum())
+            .map_err(|_| OutOfMemory)?;
         offsets.try_reserve_exact(pages().count()).map_err(|_| OutOfMemory)?;
         for (index, page) in pages() {
             offsets.push(u32::try_from(index * PAGE_BYTES).map_err(|_| OutOfMemory)?);
             contents.extend_from_slice(page);
         }
         let memory_bytes = memory.len();
-        Ok(Snapshot { state, memory_bytes, memory_pages: instance.memory_pages(), offsets, contents })
+        Ok(Snapshot {
+            state,
+            memory_bytes,
+            memory_pages: instance.memory_pages(),
+            offsets,
+            contents,
+        })
     }
 
     /// Give an instance of the same module, whose calls have all returned, the state of a fresh one.
@@ -65,9 +73,8 @@ impl Snapshot {
     pub fn restore(&self, instance: &mut Instance) -> Result<(), CannotRestore> {
         if instance.memory().len() != self.memory_bytes {
             // SAFETY: state.c: the instance is alive and not called.
-            let is_shrunk = unsafe {
-                sys::wamr_sys_memory_shrink(instance.as_ptr(), self.memory_pages, self.memory_bytes)
-            };
+            let is_shrunk =
+                unsafe { sys::wamr_sys_memory_shrink(instance.as_ptr(), self.memory_pages, self.memory_bytes) };
             if !is_shrunk {
                 return Err(CannotRestore);
             }
@@ -84,7 +91,12 @@ impl Snapshot {
     }
 
     fn rewrite_changed_pages(&self, memory: &mut [u8]) {
-        let mut kept = self.offsets.iter().copied().zip(self.contents.chunks(PAGE_BYTES)).peekable();
+        let mut kept = self
+            .offsets
+            .iter()
+            .copied()
+            .zip(self.contents.chunks(PAGE_BYTES))
+            .peekable();
         for (index, page) in memory.chunks_mut(PAGE_BYTES).enumerate() {
             match kept.next_if(|(offset, _)| *offset as usize == index * PAGE_BYTES) {
                 Some((_, content)) => page.copy_from_slice(content),
@@ -112,5 +124,6 @@ impl Snapshot {
 
 /// Read in words of 64 bytes, so that the check runs at the speed of the memory.
 fn is_zero(page: &[u8]) -> bool {
-    page.chunks(64).all(|chunk| chunk.iter().fold(0, |all, byte| all | byte) == 0)
+    page.chunks(64)
+        .all(|chunk| chunk.iter().fold(0, |all, byte| all | byte) == 0)
 }
