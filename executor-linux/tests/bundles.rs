@@ -14,7 +14,9 @@ use serde_json::{Value, json};
 
 fn bundles() -> PathBuf {
     let folder = std::env::var_os("EXECUTOR_TEST_BUNDLES");
-    folder.map(PathBuf::from).expect("EXECUTOR_TEST_BUNDLES is not set: run these tests by `cargo xtask test`")
+    folder
+        .map(PathBuf::from)
+        .expect("EXECUTOR_TEST_BUNDLES is not set: run these tests by `cargo xtask test`")
 }
 
 fn bundle(name: &str) -> Vec<u8> {
@@ -111,7 +113,10 @@ fn echo_returns_a_result_of_the_greatest_size() {
 fn hash_and_prime_compute() {
     let abc = "6437b3ac38465133ffb63b75273a8db548c558465d79db03fd359c6cd5bd9d85";
     for suffix in ["", "-wasi", "-wow"] {
-        check(&format!("hash{suffix}"), &[(json!({"input": "abc"}), success(json!({"hash": abc})))]);
+        check(
+            &format!("hash{suffix}"),
+            &[(json!({"input": "abc"}), success(json!({"hash": abc})))],
+        );
         let primes = json!({"count": 1229, "largest": 9973});
         check(&format!("prime{suffix}"), &[(json!({"limit": 10000}), success(primes))]);
     }
@@ -120,7 +125,10 @@ fn hash_and_prime_compute() {
 #[test]
 fn hello_in_rust_and_c() {
     for name in ["hello", "c-hello"] {
-        check(name, &[(json!({"name": "Ada"}), success(json!({"greeting": "Hello, Ada!"})))]);
+        check(
+            name,
+            &[(json!({"name": "Ada"}), success(json!({"greeting": "Hello, Ada!"})))],
+        );
     }
 }
 
@@ -130,7 +138,10 @@ fn net_is_refused_without_a_network() {
         let server = server(mode, &[]);
         let invoker = Invoker::new(server.address);
         assert_eq!(invoker.init(&bundle("net")), Ok(()));
-        assert!(matches!(invoker.run(&json!({})), Activation::ApplicationError(_)), "{mode:?}");
+        assert!(
+            matches!(invoker.run(&json!({})), Activation::ApplicationError(_)),
+            "{mode:?}"
+        );
     }
 }
 
@@ -173,9 +184,16 @@ fn filesys_needs_a_granted_directory() {
         let not_granted = server(mode, &[]);
         let invoker = Invoker::new(not_granted.address);
         assert_eq!(invoker.init(&bundle("filesys")), Ok(()));
-        assert!(matches!(invoker.run(&input), Activation::ApplicationError(_)), "{mode:?}");
+        assert!(
+            matches!(invoker.run(&input), Activation::ApplicationError(_)),
+            "{mode:?}"
+        );
     }
-    assert_eq!(folder.path().read_dir().unwrap().count(), 0, "the action removes its file");
+    assert_eq!(
+        folder.path().read_dir().unwrap().count(),
+        0,
+        "the action removes its file"
+    );
 }
 
 /// 64 actions that sleep 300 ms, at once, in one container: in turn they would take 19 s.
@@ -195,7 +213,11 @@ fn blocking_actions_do_not_hold_up_each_other() {
             }
         });
         // The bound is far above what it takes, and far below what it takes in turn.
-        assert!(since.elapsed() < Duration::from_secs(5), "{mode:?}: {:?}", since.elapsed());
+        assert!(
+            since.elapsed() < Duration::from_secs(5),
+            "{mode:?}: {:?}",
+            since.elapsed()
+        );
     }
 }
 
@@ -209,7 +231,10 @@ fn a_client_that_gives_up_hurts_nobody() {
     for _ in 0..8 {
         assert_eq!(hasty.run(&json!({"milliseconds": 500})), Activation::TimedOut);
     }
-    assert!(matches!(invoker.run(&json!({"milliseconds": 1})), Activation::Success(_)));
+    assert!(matches!(
+        invoker.run(&json!({"milliseconds": 1})),
+        Activation::Success(_)
+    ));
 }
 
 /// Native code alone: refused with a reason where nobody trusts its key, run where its key is trusted.
@@ -225,7 +250,9 @@ fn native_code_runs_only_if_it_is_trusted() {
 
     let wary = server(Mode::Interpreted, &[]);
     let invoker = Invoker::new(wary.address);
-    let Err(Activation::DeveloperError(reason)) = invoker.init(&native_only) else { panic!("untrusted native code ran") };
+    let Err(Activation::DeveloperError(reason)) = invoker.init(&native_only) else {
+        panic!("untrusted native code ran")
+    };
     assert!(reason.as_str().unwrap().contains("trust"), "{reason}");
     // The container can be initialised still: with the same action in its portable form.
     assert_eq!(invoker.init(&bundle("add")), Ok(()));
@@ -242,7 +269,11 @@ fn native_code_runs_only_if_it_is_trusted() {
 #[test]
 fn changed_native_code_never_runs() {
     let mut changed = bundle("add-native-only");
-    let text = changed.windows(4).position(|four| four == b"\0aot").expect("an AOT artifact") + 200;
+    let text = changed
+        .windows(4)
+        .position(|four| four == b"\0aot")
+        .expect("an AOT artifact")
+        + 200;
     changed[text] ^= 1;
     let server = server(Mode::Native, &[]);
     let outcome = Invoker::new(server.address).init(&changed);

@@ -36,7 +36,10 @@ pub struct Invoker {
 
 impl Invoker {
     pub fn new(address: SocketAddr) -> Self {
-        Invoker { address, timeout: Duration::from_secs(60) }
+        Invoker {
+            address,
+            timeout: Duration::from_secs(60),
+        }
     }
 
     pub fn with_timeout(self, timeout: Duration) -> Self {
@@ -105,7 +108,10 @@ impl Invoker {
                     return Err(Failure::TimedOut);
                 }
                 Err(error) => panic!("{path}: {error}"),
-                Ok(0) => panic!("{path}: the connection ended within a reply: {}", String::from_utf8_lossy(&bytes)),
+                Ok(0) => panic!(
+                    "{path}: the connection ended within a reply: {}",
+                    String::from_utf8_lossy(&bytes)
+                ),
                 Ok(len) => bytes.extend_from_slice(&chunk[..len]),
             }
         }
@@ -125,10 +131,15 @@ fn parse(bytes: &[u8]) -> Option<(u16, Value)> {
     assert_ne!(status, 204, "taken for no response");
     let field = |name: &str| {
         let mut fields = head.lines().skip(1).filter_map(|line| line.split_once(':'));
-        fields.find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim())
+        fields
+            .find(|(key, _)| key.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.trim())
     };
     assert_eq!(field("transfer-encoding"), None, "taken for no response");
-    let length: usize = field("content-length").expect("without a length it is taken for no response").parse().unwrap();
+    let length: usize = field("content-length")
+        .expect("without a length it is taken for no response")
+        .parse()
+        .unwrap();
     assert!(length <= RESPONSE_MAX_BYTES, "{length} bytes would be cut off");
     let body = bytes[head_len + 4..].get(..length)?;
     Some((status, serde_json::from_slice(body).unwrap_or(Value::Null)))
