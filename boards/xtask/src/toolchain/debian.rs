@@ -47,6 +47,20 @@ pub struct Compiler {
     pub root: PathBuf,
 }
 
+/// Whether the cache has all that [`provide`] would make, so that it is quick and needs no network.
+pub fn is_ready(targets: &[&str], cache: &Path) -> bool {
+    let cache = cache.join("debian-rust");
+    [Archive::of_the_system(), Archive::kept(&cache.join("apt"))]
+        .iter()
+        .any(|archive| {
+            let Ok(Some(version)) = archive.candidate(COMPILER) else {
+                return false;
+            };
+            let root = cache.join(folder_name(&version));
+            is_new_enough(&version) && targets.iter().all(|target| standard_library::is_ready(&root, target))
+        })
+}
+
 /// A compiler that has the standard library of each of `targets`.
 ///
 /// # Errors

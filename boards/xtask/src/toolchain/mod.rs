@@ -71,7 +71,8 @@ pub fn provide(targets: &[&str], source: Source, cache: &Path, progress: &mut dy
             programs: Some(compiler.programs),
         })
     };
-    if source == Source::DebianOnly {
+    // Where rustup had no answer before, it is not waited for again.
+    if source == Source::DebianOnly || !rustup::has(targets) && debian::is_ready(targets, cache) {
         return from_debian(progress);
     }
     match rustup::provide(targets, progress) {

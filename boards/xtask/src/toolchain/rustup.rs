@@ -4,7 +4,7 @@ use std::env;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
@@ -14,7 +14,7 @@ use super::bounded;
 const ASK_LIMIT: Duration = Duration::from_secs(60);
 /// For adding a target: some 30 MB.
 const ADD_LIMIT: Duration = Duration::from_secs(120);
-/// A download may fail once for no reason.
+/// A download may fail once for no reason. One that hangs is not tried again.
 const ADD_ATTEMPTS: u32 = 2;
 
 /// Make sure that the toolchain in use has `targets`; add those that are missing. Returns its description.
@@ -35,6 +35,11 @@ pub fn provide(targets: &[&str], progress: &mut dyn FnMut(&str)) -> Result<Strin
         Ok(name) => format!("rustup's {name}, {}", version.trim()),
         Err(_) => version.trim().to_owned(),
     })
+}
+
+/// Whether the toolchain in use has all of `targets`.
+pub fn has(targets: &[&str]) -> bool {
+    targets.iter().all(|target| is_installed(target))
 }
 
 /// Whether the compiler that cargo would run has the target's core library. Its own word is not enough: it knows the
@@ -60,10 +65,11 @@ fn has_core(folder: &Path) -> bool {
 fn add(targets: &[&str], progress: &mut dyn FnMut(&str)) -> Result<()> {
     let names = targets.join(" ");
     let mut outcome = Ok(String::new());
+    let start = Instant::now();
     for _ in 0..ADD_ATTEMPTS {
         progress(&format!("rustup target add {names}"));
         outcome = bounded::run(Command::new("rustup").args(["target", "add"]).args(targets), ADD_LIMIT);
-        if outcome.is_ok() {
+        if outcome.is_ok() || start.elapsed() >= ADD_LIMIT {
             break;
         }
     }

@@ -14,19 +14,24 @@ use anyhow::{Context, Result, bail};
 use super::debian::Compiler;
 use super::{bounded, cargo_program};
 
+/// Where a compiler has a folder for each target.
+const TARGETS: &str = "usr/lib/rustlib";
 /// A slow machine that does other things besides.
 const BUILD_LIMIT: Duration = Duration::from_secs(3600);
 /// What a WASI program is linked with, of Debian's `wasi-libc`.
 const WASI_OBJECTS: [&str; 3] = ["crt1-command.o", "crt1-reactor.o", "libc.a"];
+
+/// Whether the compiler unpacked at `root` has the standard library of `target`.
+pub fn is_ready(root: &Path, target: &str) -> bool {
+    root.join(TARGETS).join(target).is_dir()
+}
 
 /// Make sure that `compiler` has the standard library of `target`.
 ///
 /// # Errors
 /// If it cannot be built.
 pub fn provide(compiler: &Compiler, target: &str, progress: &mut dyn FnMut(&str)) -> Result<()> {
-    let targets = compiler.root.join("usr/lib/rustlib");
-    let complete = targets.join(target);
-    if complete.is_dir() {
+    if is_ready(&compiler.root, target) {
         return Ok(());
     }
     let partial = compiler.root.join("partial");
@@ -56,7 +61,7 @@ pub fn provide(compiler: &Compiler, target: &str, progress: &mut dyn FnMut(&str)
     if target.contains("-wasi") {
         copy_wasi_objects(&compiler.root.join("usr/lib/wasm32-wasi"), &lib.join("self-contained"))?;
     }
-    fs::rename(partial.join("installed"), &complete)?;
+    fs::rename(partial.join("installed"), compiler.root.join(TARGETS).join(target))?;
     fs::remove_dir_all(&partial)?;
     Ok(())
 }
