@@ -3,6 +3,7 @@
 mod board;
 mod build;
 mod demo;
+mod deny;
 mod http;
 mod invoker;
 mod measure;

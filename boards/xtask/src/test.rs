@@ -12,7 +12,7 @@ use crate::project::Project;
 use crate::shell::Shell;
 use crate::system::{self, Extent};
 use crate::toolchain::{Source, Toolchain};
-use crate::{BARE_TARGET, WASM_TARGETS, demo, provide_targets};
+use crate::{BARE_TARGET, WASM_TARGETS, demo, deny, provide_targets};
 
 /// One step.
 pub struct Step {
@@ -40,6 +40,11 @@ pub const STEPS: &[Step] = &[
         name: "clippy",
         what: "no lint warns",
         run: clippy,
+    },
+    Step {
+        name: "deny",
+        what: "no dependency of a licence or a source that the rules do not allow",
+        run: |context| deny::check(context.project, context.shell, &[&[""], GUEST_WORKSPACES].concat()),
     },
     Step {
         name: "bare",
@@ -78,46 +83,86 @@ pub fn test(project: &Project, shell: Shell, only: &[String], is_agreed: bool) -
     if let Some(unknown) = only.iter().find(|name| !STEPS.iter().any(|step| step.name == **name)) {
         bail!("there is no step `{unknown}`; `cargo xtask test --list` prints them");
     }
-    system::provide(shell, Extent::BuildAndExamples, is_agreed)?;
-    let targets: Vec<&str> = WASM_TARGETS.iter().copied().chain([BARE_TARGET]).collect();
-    let toolchain = provide_targets(project, shell, &targets, Source::RustupThenDebian)?;
-    let board = Board::load(&project.boards(), "linux-amd64")?;
-    let context = Context {
-        project,
-        shell,
-        board,
-        toolchain,
+    let mut report = Report::default();
+    let Some(context) = report.record("setup", "what the steps need is installed", || {
+        prepare(project, shell, is_agreed)
+    }) else {
+        return Ok(report.print());
     };
-    let mut results: Vec<(&Step, Duration, bool)> = Vec::new();
     for step in STEPS
         .iter()
         .filter(|step| only.is_empty() || only.iter().any(|name| name == step.name))
     {
-        eprintln!("{}: {}", step.name, step.what);
-        let start = Instant::now();
-        let result = (step.run)(&context);
-        if let Err(error) = &result {
-            eprintln!("{} failed: {error:#}", step.name);
-        }
-        results.push((step, start.elapsed(), result.is_ok()));
+        report.record(step.name, step.what, || (step.run)(&context));
     }
-    println!();
-    for (step, duration, is_passed) in &results {
-        let verdict = if *is_passed { "passed" } else { "FAILED" };
-        println!(
-            "{:<10} {verdict}  {:>7.1} s  {}",
-            step.name,
-            duration.as_secs_f64(),
-            step.what
-        );
-    }
-    let failed = results.iter().filter(|(.., is_passed)| !is_passed).count();
-    println!("{} passed, {failed} failed", results.len() - failed);
-    Ok(if failed == 0 {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
+    Ok(report.print())
+}
+
+/// Everything that the steps share. Without it none of them can run.
+fn prepare(project: &Project, shell: Shell, is_agreed: bool) -> Result<Context<'_>> {
+    system::provide(shell, Extent::BuildAndExamples, is_agreed)?;
+    let targets: Vec<&str> = WASM_TARGETS.iter().copied().chain([BARE_TARGET]).collect();
+    let toolchain = provide_targets(project, shell, &targets, Source::RustupThenDebian)?;
+    let board = Board::load(&project.boards(), "linux-amd64")?;
+    Ok(Context {
+        project,
+        shell,
+        board,
+        toolchain,
     })
+}
+
+/// How each step went. One that fails does not keep the others from running.
+#[derive(Default)]
+struct Report(Vec<Line>);
+
+/// One step that has ended.
+struct Line {
+    name: &'static str,
+    what: &'static str,
+    duration: Duration,
+    is_passed: bool,
+}
+
+impl Report {
+    fn record<T>(&mut self, name: &'static str, what: &'static str, step: impl FnOnce() -> Result<T>) -> Option<T> {
+        eprintln!("{name}: {what}");
+        let start = Instant::now();
+        let result = step();
+        if let Err(error) = &result {
+            eprintln!("{name} failed: {error:#}");
+        }
+        self.0.push(Line {
+            name,
+            what,
+            duration: start.elapsed(),
+            is_passed: result.is_ok(),
+        });
+        result.ok()
+    }
+
+    /// The table and, as the last line, what a machine reads.
+    fn print(&self) -> ExitCode {
+        println!();
+        for line in &self.0 {
+            let verdict = if line.is_passed { "passed" } else { "FAILED" };
+            let seconds = line.duration.as_secs_f64();
+            println!("{:<10} {verdict}  {seconds:>7.1} s  {}", line.name, line.what);
+        }
+        let (passed, failed) = self.count();
+        println!("{passed} passed, {failed} failed");
+        if failed == 0 {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        }
+    }
+
+    /// How many steps passed, and how many failed.
+    fn count(&self) -> (usize, usize) {
+        let failed = self.0.iter().filter(|line| !line.is_passed).count();
+        (self.0.len() - failed, failed)
+    }
 }
 
 /// Cargo workspaces besides the root's: guests are built with profiles of their own.
@@ -293,4 +338,31 @@ fn fallback(context: &Context<'_>) -> Result<()> {
 
 fn run_demo(context: &Context<'_>) -> Result<()> {
     demo::demo(context.project, context.shell, &context.board, &context.toolchain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_that_fails_is_counted_and_hides_no_other() {
+        let mut report = Report::default();
+        assert_eq!(report.record("one", "passes", || Ok(1)), Some(1));
+        assert_eq!(
+            report.record("two", "fails", || -> Result<u8> { bail!("because") }),
+            None
+        );
+        assert_eq!(report.record("three", "passes", || Ok(3)), Some(3));
+        assert_eq!(report.count(), (2, 1));
+        assert_eq!(report.print(), ExitCode::FAILURE);
+        assert_eq!(Report::default().print(), ExitCode::SUCCESS);
+    }
+
+    #[test]
+    fn steps_have_names_of_their_own() {
+        let mut names: Vec<_> = STEPS.iter().map(|step| step.name).chain(["setup"]).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), STEPS.len() + 1);
+    }
 }
