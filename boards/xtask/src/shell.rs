@@ -3,10 +3,15 @@
 use std::ffi::OsStr;
 use std::io::IsTerminal;
 use std::process::{Command, Stdio};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
+
+/// Often enough for a person, seldom enough for a log.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(20);
 
 /// Tells what is going on: a spinner on a terminal, lines elsewhere.
 #[derive(Clone, Copy)]
@@ -23,7 +28,9 @@ impl Shell {
             eprintln!("  $ {}", display(command));
         }
         let spinner = self.spinner(what);
+        let signs_of_life = SignsOfLife::of(what, spinner.is_hidden());
         let output = command.stdin(Stdio::null()).output();
+        drop(signs_of_life);
         spinner.finish_and_clear();
         let output = output.with_context(|| format!("cannot run {}", command.get_program().display()))?;
         let duration = start.elapsed();
@@ -58,6 +65,28 @@ impl Shell {
         }
         spinner.enable_steady_tick(Duration::from_millis(120));
         spinner
+    }
+}
+
+/// Where no spinner turns, a line now and then says that a long step still runs. Ends when it is dropped.
+struct SignsOfLife {
+    /// The thread waits for this end to go.
+    _until: Option<Sender<()>>,
+}
+
+impl SignsOfLife {
+    fn of(what: &str, is_wanted: bool) -> Self {
+        if !is_wanted {
+            return SignsOfLife { _until: None };
+        }
+        let (until, ended) = channel::<()>();
+        let (what, start) = (what.to_owned(), Instant::now());
+        thread::spawn(move || {
+            while let Err(RecvTimeoutError::Timeout) = ended.recv_timeout(SIGN_OF_LIFE) {
+                eprintln!("  {what}: {:.0} s so far", start.elapsed().as_secs_f64());
+            }
+        });
+        SignsOfLife { _until: Some(until) }
     }
 }
 
