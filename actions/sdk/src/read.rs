@@ -19,8 +19,8 @@ use serde::de::{
 };
 use serde::forward_to_deserialize_any;
 
-/// Deeper nesting is refused: read into a `Value`, it takes half of the 24 KiB of stack that the examples have. The executor
-/// itself passes on 256 levels.
+/// Deeper nesting is refused: read into a `Value`, it takes less than 16 of the 24 KiB of stack that the examples have. The
+/// executor itself passes on 256 levels.
 const DEPTH_MAX: usize = 64;
 
 /// Why a text was not read, in words.
