@@ -32,5 +32,5 @@ pub fn run<H: Host>(
     if len == 0 {
         return Err(RunError::NoAnswer);
     }
-    guest.answer(address, len).map(Answer::Memory)
+    guest.answer(address, len, 0).map(Answer::Memory)
 }

@@ -250,10 +250,10 @@ impl<H: Host> Guest<'_, '_, H> {
         Ok(())
     }
 
-    /// An answer that the guest alleges to be at `address`.
-    fn answer(&self, address: u32, len: u32) -> Result<core::ops::Range<usize>, RunError> {
+    /// An answer that the guest alleges to be at `address`, in an envelope of at most `envelope_bytes`.
+    fn answer(&self, address: u32, len: u32, envelope_bytes: usize) -> Result<core::ops::Range<usize>, RunError> {
         let len = usize::try_from(len).map_err(|_| RunError::AnswerTooLong)?;
-        if len > RESULT_MAX_BYTES {
+        if len > RESULT_MAX_BYTES + envelope_bytes {
             return Err(RunError::AnswerTooLong);
         }
         let range = range(address, len)?;

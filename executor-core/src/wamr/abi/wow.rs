@@ -9,6 +9,7 @@ use executor_wasi::Host;
 
 use super::Guest;
 use crate::json::{self, Value};
+use crate::limits::RESULT_MAX_BYTES;
 use crate::runtime::RunError;
 use crate::wamr::finished::Answer;
 use crate::wamr::raw::Function;
@@ -19,6 +20,9 @@ pub const ALLOCATE: &CStr = c"wasm_memory_buffer_allocate_space";
 pub const POINTER: &CStr = c"get_wasm_memory_buffer_pointer";
 /// Tells how much the buffer holds.
 pub const LENGTH: &CStr = c"get_wasm_memory_buffer_len";
+
+/// `{"Err":}`, with some white space.
+const ENVELOPE_BYTES: usize = 64;
 
 /// The only argument: the input's length, in decimal.
 pub fn arguments<'a>(value: &[u8], digits: &'a mut heapless::String<20>) -> heapless::Vec<&'a [u8], 2> {
@@ -43,9 +47,12 @@ pub fn run<H: Host>(
     guest.start(start)?;
     let [address, _] = guest.call(pointer, [0; 2])?;
     let [len, _] = guest.call(length, [0; 2])?;
-    let range = guest.answer(address, len)?;
+    let range = guest.answer(address, len, ENVELOPE_BYTES)?;
     let text = guest.instance.memory().get(range.clone()).ok_or(RunError::BadAnswer)?;
     let inner = unwrap(text)?;
+    if inner.len() > RESULT_MAX_BYTES {
+        return Err(RunError::AnswerTooLong);
+    }
     Ok(Answer::Memory(range.start + inner.start..range.start + inner.end))
 }
 
