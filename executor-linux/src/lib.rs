@@ -17,6 +17,7 @@
 //! | [`cpu_features`], [`descriptors`], [`logger`] | small helpers |
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test fails so"))]
 
 pub mod activation_log;
 pub mod assembly;

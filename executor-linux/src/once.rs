@@ -48,7 +48,10 @@ pub fn run(executor: &LinuxExecutor, code: &[u8], main: &str, input: &str) -> Ou
 }
 
 fn request(executor: &LinuxExecutor, listener: Listener, path: &str, body: &str) -> (u16, Vec<u8>) {
-    let head = format!("POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n", body.len());
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
     let mut connection = Memory {
         request: [head.as_bytes(), body.as_bytes()],
         reply: Vec::new(),

@@ -1,4 +1,5 @@
 //! `executor-linux run`, and what the program says about itself.
+#![allow(clippy::unwrap_used, reason = "a test fails so")]
 
 mod common;
 

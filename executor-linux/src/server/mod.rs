@@ -3,7 +3,7 @@
 //! | module | what it is |
 //! | --- | --- |
 //! | [`listening`] | listening sockets; what connections inherit from them |
-//! | [`registry`] | the slots behind epoll's tokens |
+//! | `registry` | the slots behind epoll's tokens |
 //! | [`reactor`] | one epoll instance: listeners and parked connections |
 //! | [`connection`] | a connection in a worker's hands, as `embedded_io` sees it |
 //! | [`pool`] | the workers |
@@ -19,4 +19,4 @@ pub mod connection;
 pub mod listening;
 pub mod pool;
 pub mod reactor;
-pub mod registry;
+mod registry;

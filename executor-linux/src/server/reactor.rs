@@ -169,7 +169,7 @@ impl<L: Copy> Reactor<L> {
     pub fn park(&self, socket: OwnedFd, listener: L, registered: bool) {
         let mut idle = self.idle.lock();
         // Dropped after the lock: closing takes time.
-        let _given_up = if idle.len() >= self.idle_max {
+        let _given_up = if idle.count() >= self.idle_max {
             idle.remove_oldest_if(|_| true)
         } else {
             None
@@ -210,7 +210,7 @@ impl<L: Copy> Reactor<L> {
 
     /// How many connections are parked.
     pub fn parked(&self) -> usize {
-        self.idle.lock().len()
+        self.idle.lock().count()
     }
 }
 

@@ -53,6 +53,12 @@ pub struct Registry<T> {
     len: usize,
 }
 
+impl<T> Default for Registry<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl<T> Registry<T> {
     /// An empty table.
     pub const fn new() -> Self {
@@ -66,7 +72,7 @@ impl<T> Registry<T> {
     }
 
     /// How many entries there are.
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.len
     }
 
@@ -228,7 +234,7 @@ mod tests {
                     }
                 }
             }
-            assert_eq!(registry.len(), list.len());
+            assert_eq!(registry.count(), list.len());
             for (token, value) in &list {
                 assert_eq!(registry.get(*token), Some(value));
             }

@@ -1,5 +1,6 @@
 //! The real binary, and clients that speak to it over real sockets.
 #![allow(dead_code, reason = "each test binary uses a part")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 pub mod guests;
 pub mod openwhisk;
@@ -16,9 +17,12 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 
 pub const SENTINEL: &str = "XXX_THE_END_OF_A_WHISK_ACTIVATION_XXX";
 
-/// What a process has written on one stream so far.
+/// What a process has written on one stream so far, and whether it has closed it.
+type Written = (Vec<u8>, bool);
+
+/// A process's stream, collected by a thread.
 #[derive(Clone, Default)]
-pub struct Output(Arc<(Mutex<(Vec<u8>, bool)>, Condvar)>);
+pub struct Output(Arc<(Mutex<Written>, Condvar)>);
 
 impl Output {
     fn collect(mut stream: impl Read + Send + 'static) -> Self {
