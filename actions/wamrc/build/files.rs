@@ -89,9 +89,15 @@ const C_SOURCES: &[(&str, &[&str])] = &[
             "wasm_shared_memory.c",
         ],
     ),
-    ("iwasm/interpreter", &["wasm_interp_classic.c", "wasm_loader.c", "wasm_runtime.c"]),
+    (
+        "iwasm/interpreter",
+        &["wasm_interp_classic.c", "wasm_loader.c", "wasm_runtime.c"],
+    ),
     ("shared/mem-alloc", &["mem_alloc.c"]),
-    ("shared/mem-alloc/ems", &["ems_alloc.c", "ems_gc.c", "ems_hmu.c", "ems_kfc.c"]),
+    (
+        "shared/mem-alloc/ems",
+        &["ems_alloc.c", "ems_gc.c", "ems_hmu.c", "ems_kfc.c"],
+    ),
     (
         "shared/utils",
         &[
@@ -134,7 +140,9 @@ pub fn includes(core: &Path) -> impl Iterator<Item = PathBuf> + use<'_> {
 }
 
 pub fn c_sources(core: &Path) -> impl Iterator<Item = PathBuf> + use<'_> {
-    C_SOURCES.iter().flat_map(move |(folder, names)| names.iter().map(move |name| source(core, &format!("{folder}/{name}"))))
+    C_SOURCES
+        .iter()
+        .flat_map(move |(folder, names)| names.iter().map(move |name| source(core, &format!("{folder}/{name}"))))
 }
 
 pub fn cpp_sources(core: &Path) -> impl Iterator<Item = PathBuf> + use<'_> {
@@ -144,6 +152,9 @@ pub fn cpp_sources(core: &Path) -> impl Iterator<Item = PathBuf> + use<'_> {
 /// One file, which must be there.
 pub fn source(core: &Path, name: &str) -> PathBuf {
     let path = core.join(name);
-    assert!(path.is_file(), "the WAMR package has no {name}: its version and this build script disagree");
+    assert!(
+        path.is_file(),
+        "the WAMR package has no {name}: its version and this build script disagree"
+    );
     path
 }

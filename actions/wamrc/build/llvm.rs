@@ -48,7 +48,10 @@ impl Llvm {
         }
         let libraries = libraries.split_whitespace().filter_map(|flag| flag.strip_prefix("-l"));
         for library in libraries {
-            println!("cargo:rustc-link-lib={}={library}", if is_shared { "dylib" } else { "static" });
+            println!(
+                "cargo:rustc-link-lib={}={library}",
+                if is_shared { "dylib" } else { "static" }
+            );
         }
         if !is_shared {
             let system = query(&self.config, &["--link-static", "--system-libs"]).unwrap_or_default();
@@ -62,5 +65,8 @@ impl Llvm {
 /// What `llvm-config` answers; `None` if it is not there, or refuses.
 fn query(config: &OsString, arguments: &[&str]) -> Option<String> {
     let output = Command::new(config).args(arguments).output().ok()?;
-    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    output
+        .status
+        .success()
+        .then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }

@@ -29,7 +29,10 @@ fn main() {
     let patched = patch::interruptible(&core, &out);
 
     let mut c = builder(&core, &llvm);
-    c.std("gnu11").files(files::c_sources(&core)).file(patched).file("c/border.c");
+    c.std("gnu11")
+        .files(files::c_sources(&core))
+        .file(patched)
+        .file("c/border.c");
     let mut cpp = builder(&core, &llvm);
     cpp.cpp(true)
         .std("c++17")

@@ -24,7 +24,11 @@ pub fn generate(core: &Path, out: &Path) {
     for (processor, define, file) in TABLES {
         let names = names(core, define, file);
         // A short list means that this script no longer understands the source.
-        assert!(names.len() > 80, "{file} has a table of {} symbols only: mend build/symbols.rs", names.len());
+        assert!(
+            names.len() > 80,
+            "{file} has a table of {} symbols only: mend build/symbols.rs",
+            names.len()
+        );
         writeln!(text, "pub const {processor}: &[&str] = &{names:?};").expect("writing to a string cannot fail");
     }
     fs::write(out.join("symbols.rs"), text).expect("OUT_DIR can be written");
@@ -33,10 +37,18 @@ pub fn generate(core: &Path, out: &Path) {
 /// The names of `target_sym_map`, after the preprocessor: `{ "name", (void *)function }, …`.
 fn names(core: &Path, define: &str, file: &str) -> Vec<String> {
     let mut build = cc::Build::new();
-    build.std("gnu11").warnings(false).flag("-P").includes(files::includes(core)).define(define, "1");
+    build
+        .std("gnu11")
+        .warnings(false)
+        .flag("-P")
+        .includes(files::includes(core))
+        .define(define, "1");
     build.define("BUILD_TARGET", "\"\"");
     // As in the runtime, which is not the compiler.
-    for (name, value) in files::DEFINES.iter().filter(|(name, _)| *name != "WASM_ENABLE_WAMR_COMPILER") {
+    for (name, value) in files::DEFINES
+        .iter()
+        .filter(|(name, _)| *name != "WASM_ENABLE_WAMR_COMPILER")
+    {
         build.define(name, *value);
     }
     let path = files::source(core, &format!("iwasm/aot/arch/{file}"));

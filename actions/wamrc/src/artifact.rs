@@ -46,8 +46,10 @@ pub struct Artifact {
     pub is_interruptible: bool,
     /// The loader has to change the code before it runs.
     pub has_text_relocations: bool,
-    /// Every name that the loader has to resolve outside of the file.
-    pub imports: BTreeSet<String>,
+    /// What the loader has to write into the code: functions of the runtime.
+    pub relocated_imports: BTreeSet<String>,
+    /// What code that stays as it is calls by way of a table: functions of the runtime.
+    pub native_imports: BTreeSet<String>,
 }
 
 impl Artifact {
@@ -60,7 +62,7 @@ impl Artifact {
         }
         let format = file.u32()?;
         let mut target = None;
-        let mut names = BTreeSet::new();
+        let (mut relocations, mut natives) = (BTreeSet::new(), BTreeSet::new());
         loop {
             file.align(4);
             if file.is_at_end() {
@@ -71,14 +73,16 @@ impl Artifact {
             let section = Reader::new(file.take(size)?);
             match kind {
                 SECTION_TARGET_INFO => target = Some(TargetInfo::parse(section)?),
-                SECTION_RELOCATION => relocation_symbols(section, &mut names)?,
-                SECTION_CUSTOM => native_symbols(section, &mut names)?,
+                SECTION_RELOCATION => relocation_symbols(section, &mut relocations)?,
+                SECTION_CUSTOM => native_symbols(section, &mut natives)?,
                 _ => {}
             }
         }
         let target = target.ok_or(Malformed)?;
-        let has_text_relocations = [".rel.text", ".rela.text"].iter().any(|name| names.contains(*name));
-        names.retain(|name| !is_of_the_file(name));
+        let has_text_relocations = [".rel.text", ".rela.text"]
+            .iter()
+            .any(|name| relocations.contains(*name));
+        relocations.retain(|name| !is_of_the_file(name));
         Ok(Artifact {
             format,
             arch: target.arch,
@@ -86,7 +90,8 @@ impl Artifact {
             has_simd: target.features & FEATURE_SIMD != 0,
             is_interruptible: target.features & FEATURE_MULTI_THREAD != 0,
             has_text_relocations,
-            imports: names,
+            relocated_imports: relocations,
+            native_imports: natives,
         })
     }
 }
@@ -112,7 +117,11 @@ impl TargetInfo {
         let _reserved = section.u64()?;
         let arch = section.take(16)?;
         let arch = arch.split(|byte| *byte == 0).next().unwrap_or_default();
-        Ok(TargetInfo { arch: text(arch)?, is_xip: e_type == E_TYPE_XIP, features })
+        Ok(TargetInfo {
+            arch: text(arch)?,
+            is_xip: e_type == E_TYPE_XIP,
+            features,
+        })
     }
 }
 
@@ -137,7 +146,9 @@ fn native_symbols(mut section: Reader<'_>, found: &mut BTreeSet<String>) -> Resu
     for _ in 0..section.u32()? {
         section.align(2);
         let name = section.string()?;
-        let is_constant = ["i32#", "i64#", "f32#", "f64#"].iter().any(|prefix| name.starts_with(prefix));
+        let is_constant = ["i32#", "i64#", "f32#", "f64#"]
+            .iter()
+            .any(|prefix| name.starts_with(prefix));
         if !name.is_empty() && !is_constant {
             found.insert(name);
         }
@@ -256,9 +267,16 @@ mod tests {
     fn a_file_says_what_it_is() {
         let artifact = Artifact::parse(&file()).expect("a whole file");
         assert_eq!((artifact.format, artifact.arch.as_str()), (6, "x86_64"));
-        assert_eq!((artifact.is_xip, artifact.is_interruptible, artifact.has_simd), (true, true, false));
-        let imports: Vec<&str> = artifact.imports.iter().map(String::as_str).collect();
-        assert_eq!(imports, ["aot_intrinsic_i64_mul", "memset"]);
+        assert_eq!(
+            (artifact.is_xip, artifact.is_interruptible, artifact.has_simd),
+            (true, true, false)
+        );
+        assert!(!artifact.has_text_relocations);
+        assert_eq!(artifact.relocated_imports, BTreeSet::from(["memset".to_owned()]));
+        assert_eq!(
+            artifact.native_imports,
+            BTreeSet::from(["aot_intrinsic_i64_mul".to_owned()])
+        );
     }
 
     #[test]
@@ -273,6 +291,10 @@ mod tests {
         }
         assert_eq!(Artifact::parse(b"\0asm\x01\0\0\0"), Err(Malformed));
         assert_eq!(Artifact::parse(&file[..8]), Err(Malformed), "no target");
-        assert_eq!(Artifact::parse(&file[..file.len() - 4]), Err(Malformed), "a cut section");
+        assert_eq!(
+            Artifact::parse(&file[..file.len() - 4]),
+            Err(Malformed),
+            "a cut section"
+        );
     }
 }

@@ -37,16 +37,22 @@ pub fn check_target(compiler: &Compiler, target: &Target) -> Result<(String, Str
     }
     let features = |cpu: &str, features: &str| match compiler.cpu(&triple, cpu, features)? {
         Cpu::Known(features) => Ok(features),
-        Cpu::UnknownCpu => {
-            bail!("LLVM has no CPU `{cpu}` for {}: `llc-19 -march=… -mcpu=help` lists them", target.name)
+        Cpu::Missing => {
+            bail!(
+                "LLVM has no CPU `{cpu}` for {}: `llc-19 -march=… -mcpu=help` lists them",
+                target.name
+            )
         }
-        Cpu::UnknownTarget => bail!(
+        Cpu::NoTarget => bail!(
             "LLVM does not know the target `{}`: this project uses x86_64, aarch64v8, armv7 and thumbv7em",
             target.name
         ),
     };
     let (baseline_cpu, baseline_features) = target.baseline();
-    Ok((features(&target.cpu, &target.features)?, features(baseline_cpu, baseline_features)?))
+    Ok((
+        features(&target.cpu, &target.features)?,
+        features(baseline_cpu, baseline_features)?,
+    ))
 }
 
 /// Compile a module.
@@ -80,7 +86,9 @@ pub fn compile(
 }
 
 fn compile_once(compiler: &Compiler, wasm: &[u8], target: &Target, options: Options) -> Result<Vec<u8>> {
-    let module = compiler.load(wasm).map_err(|error| anyhow!("the module is refused: {}", explain(&error)))?;
+    let module = compiler
+        .load(wasm)
+        .map_err(|error| anyhow!("the module is refused: {}", explain(&error)))?;
     let stack_usage = NamedTempFile::with_prefix("wamrc-").context("cannot make a temporary file")?;
     module
         .compile(target, options, stack_usage.path())
@@ -94,16 +102,29 @@ fn missing_symbols(bytes: &[u8], target: &Target, options: Options) -> Result<Ve
         && artifact.is_xip == options.is_xip
         && artifact.is_interruptible == options.is_interruptible
         && !artifact.has_simd;
-    ensure!(is_as_asked, "WAMR's compiler has made other code than was asked for: report this ({artifact:?})");
     ensure!(
-        !(artifact.is_xip && artifact.has_text_relocations),
-        "the code cannot run in place: {} has relocations in it; leave --xip out",
-        target.name
+        is_as_asked,
+        "WAMR's compiler has made other code than was asked for: report this ({artifact:?})"
     );
+    let Artifact {
+        relocated_imports,
+        native_imports,
+        ..
+    } = artifact;
+    if artifact.is_xip && artifact.has_text_relocations {
+        let names: Vec<String> = relocated_imports.into_iter().collect();
+        let names = if names.is_empty() {
+            "addresses of constants".to_owned()
+        } else {
+            names.join(", ")
+        };
+        bail!("the code cannot run in place: the loader would have to write into it ({names}); leave --xip out");
+    }
     let Some(supplied) = target.runtime_symbols() else {
         return Ok(Vec::new());
     };
-    Ok(artifact.imports.into_iter().filter(|name| !supplied.contains(&name.as_str())).collect())
+    let imports = relocated_imports.into_iter().chain(native_imports);
+    Ok(imports.filter(|name| !supplied.contains(&name.as_str())).collect())
 }
 
 /// Say what the file is, if it is no module: WAMR only says that it is not one.
@@ -126,18 +147,22 @@ fn check_kind(bytes: &[u8]) -> Result<()> {
 fn explain(error: &str) -> String {
     let error = error.trim_start_matches("WASM module load failed: ").trim();
     // The loader names an instruction that it does not have by its first byte.
-    let advice = match error.strip_prefix("unsupported opcode ").and_then(|code| code.get(..2)) {
-        Some("fd") => "SIMD: build it without (rustc: -C target-feature=-simd128, clang: -mno-simd128)",
-        Some("fe") => "threads and atomics: build it without (rustc: -C target-feature=-atomics, clang: -mno-atomics)",
+    let missing = match error.strip_prefix("unsupported opcode ").and_then(|code| code.get(..2)) {
+        Some("fd") => SIMD,
+        Some("fe") => "threads: build it without (rustc: -C target-feature=-atomics, clang: -mno-atomics)",
         Some("12" | "13" | "14" | "15") => "tail calls: build it without (clang: -mno-tail-call)",
-        Some("06" | "07" | "08" | "09" | "18" | "19" | "1f" | "0a") => {
+        Some("06" | "07" | "08" | "09" | "0a" | "18" | "19" | "1f") => {
             "exceptions: build it without (rustc: -C panic=abort, clang: -fno-exceptions)"
         }
         Some("fb") => "garbage collection: build it for WebAssembly's linear memory",
+        _ if error == "unknown value type" => SIMD,
+        _ if error == "invalid limits flags" => "64-bit or shared memories: build it for wasm32, without threads",
         _ => return error.to_owned(),
     };
-    format!("{error}: the runtime does not have {advice}")
+    format!("{error}: the runtime does not have {missing}")
 }
+
+const SIMD: &str = "SIMD: build it without (rustc: -C target-feature=-simd128, clang: -mno-simd128)";
 
 /// The default name of the code: beside the module, with another extension.
 pub fn default_output(input: &Path) -> std::path::PathBuf {

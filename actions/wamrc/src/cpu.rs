@@ -14,43 +14,48 @@ const RENAMED: [(&str, &str); 10] = [
     ("crc32", "sse4.2"), // the same CPUs: LLVM has a second name for kernels, which avoid the registers of SSE
     ("cx16", "cmpxchg16b"),
     ("pclmul", "pclmulqdq"),
-    ("rdrnd", "rdrand"),
     // AArch64
     ("ccdp", "dpb2"),
     ("ccpp", "dpb"),
     ("complxnum", "fcma"),
     ("fullfp16", "fp16"),
     ("pauth", "paca"),
+    // Arm: a CPU that divides in one of its instruction sets divides in both, if it has both.
+    ("hwdiv-arm", "hwdiv"),
 ];
 
 /// Arm's floating-point units, from the greatest: one that a CPU has stands for all that follow.
+#[rustfmt::skip] // one name a line hides the groups
 const ARM_FLOATING_POINT: [&str; 16] = [
-    "fp-armv8", "fp-armv8sp", "fp-armv8d16", "fp-armv8d16sp", "vfp4", "vfp4sp", "vfp4d16", "vfp4d16sp", "vfp3", "vfp3sp",
-    "vfp3d16", "vfp3d16sp", "vfp2", "vfp2sp", "fpregs64", "fpregs",
+    "fp-armv8", "fp-armv8sp", "fp-armv8d16", "fp-armv8d16sp", "vfp4", "vfp4sp", "vfp4d16", "vfp4d16sp", "vfp3",
+    "vfp3sp", "vfp3d16", "vfp3d16sp", "vfp2", "vfp2sp", "fpregs64", "fpregs",
 ];
 
 /// Features that say how fast something is, that need a privileged mode, that manage caches or random numbers, or whose
 /// instructions LLVM uses only where a program names them, which WebAssembly cannot.
-const NOT_IN_CODE: [&str; 93] = [
+#[rustfmt::skip] // one name a line hides the groups
+const NOT_IN_CODE: [&str; 90] = [
     // x86-64. `sahf`: AMD64 code has no use for it, and every CPU with SSE4.2 has it.
-    "64bit", "64bit-mode", "allow-light-256-bit", "branchfusion", "cldemote", "clflushopt", "clwb", "clzero", "ermsb",
-    "evex512", "fsgsbase", "fsrm", "fxsr", "idivl-to-divl", "idivq-to-divl", "invpcid", "macrofusion", "movdir64b",
-    "movdiri", "mwaitx", "nopl", "pku", "prfchw", "ptwrite", "rdpid", "rdpru", "rdrnd", "rdseed", "sahf",
-    "sbb-dep-breaking", "serialize", "sgx", "sha", "shstk", "vzeroupper", "waitpkg", "wbnoinvd", "xsave", "xsavec",
-    "xsaveopt", "xsaves",
+    "64bit", "64bit-mode", "allow-light-256-bit", "branchfusion", "cldemote", "clflushopt", "clwb", "clzero",
+    "ermsb", "evex512", "fsgsbase", "fsrm", "fxsr", "idivl-to-divl", "idivq-to-divl", "invpcid", "macrofusion",
+    "movdir64b", "movdiri", "mwaitx", "nopl", "pku", "prfchw", "ptwrite", "rdpid", "rdpru", "rdrnd", "rdseed",
+    "sahf", "sbb-dep-breaking", "serialize", "sgx", "sha", "shstk", "vzeroupper", "waitpkg", "wbnoinvd", "xsave",
+    "xsavec", "xsaveopt", "xsaves",
     // AArch64 and Arm. Their version names (`v8.1a`) stand for features that are listed, too.
-    "CONTEXTIDREL2", "aclass", "addr-lsl-slow-14", "aes", "alu-lsl-fast", "arith-bcc-fusion", "arith-cbz-fusion", "arm",
-    "armv7-a", "armv7e-m", "avoid-partial-cpsr", "balance-fp-ops", "bti", "ccidx", "cheap-predicable-cpsr", "d32", "db",
-    "dont-widen-vmovs", "dsp", "el2vmsa", "el3", "ete", "expand-fp-mlx", "fp64", "hwdiv", "lor", "loop-align", "mclass",
-    "mp", "muxed-units", "noarm", "nonpipelined-vfp", "nv", "pan", "pan-rwv", "perfmon", "predictable-select-expensive",
-    "predres", "ras", "ret-addr-stack", "sha2", "specrestrict", "spe", "splat-vfp-neon", "ssbs", "thumb2", "trustzone",
-    "uaops", "vh", "virtualization", "vldn-align", "vmlx-forwarding",
+    "CONTEXTIDREL2", "aclass", "addr-lsl-slow-14", "aes", "alu-lsl-fast", "arith-bcc-fusion", "arith-cbz-fusion",
+    "arm", "armv7-a", "armv7e-m", "avoid-partial-cpsr", "balance-fp-ops", "bti", "ccidx", "cheap-predicable-cpsr",
+    "d32", "db", "dont-widen-vmovs", "el2vmsa", "el3", "ete", "expand-fp-mlx", "fp64", "lor",
+    "loop-align", "mclass", "mp", "muxed-units", "noarm", "nonpipelined-vfp", "nv", "pan", "pan-rwv", "perfmon",
+    "predictable-select-expensive", "predres", "ras", "ret-addr-stack", "sha2", "specrestrict", "spe",
+    "splat-vfp-neon", "ssbs", "trustzone", "uaops", "vh", "virtualization", "vldn-align",
+    "vmlx-forwarding",
 ];
 
 /// The same for names that begin so.
+#[rustfmt::skip] // one name a line hides the groups
 const NOT_IN_CODE_PREFIXES: [&str; 12] = [
-    "disable-", "enable-", "false-deps-", "fast-", "fuse-", "neon-fpmovs", "no-", "prefer-", "slow", "tuning-", "use-",
-    "vmlx-",
+    "disable-", "enable-", "false-deps-", "fast-", "fuse-", "neon-fpmovs", "no-", "prefer-", "slow", "tuning-",
+    "use-", "vmlx-",
 ];
 
 /// The features of `cpu` that are not among those of `baseline` (both with commas), by `rustc`'s names, sorted.
@@ -67,7 +72,12 @@ pub fn needed_features(cpu: &str, baseline: &str) -> Vec<String> {
         .filter(|name| !NOT_IN_CODE.contains(name) && !is_part_of_floating_point(name))
         .filter(|name| !NOT_IN_CODE_PREFIXES.iter().any(|prefix| name.starts_with(prefix)))
         .filter(|name| !is_core_or_version(name))
-        .map(|name| RENAMED.iter().find(|(llvm, _)| *llvm == name).map_or(name, |(_, rustc)| rustc))
+        .map(|name| {
+            RENAMED
+                .iter()
+                .find(|(llvm, _)| *llvm == name)
+                .map_or(name, |(_, rustc)| rustc)
+        })
         .collect();
     needed.into_iter().map(str::to_owned).collect()
 }
@@ -75,7 +85,9 @@ pub fn needed_features(cpu: &str, baseline: &str) -> Vec<String> {
 /// LLVM's flags for one core (`a53`, `m7`, `neoversen1`), or a version of an architecture (`v8.2a`, `v7`).
 fn is_core_or_version(name: &str) -> bool {
     let has_digit = |rest: &str| rest.starts_with(|first: char| first.is_ascii_digit());
-    ["a", "m", "r", "v"].iter().any(|prefix| name.strip_prefix(prefix).is_some_and(has_digit))
+    ["a", "m", "r", "v"]
+        .iter()
+        .any(|prefix| name.strip_prefix(prefix).is_some_and(has_digit))
         || name.starts_with("neoverse")
         || name.starts_with("cortex-")
 }
@@ -88,12 +100,28 @@ mod tests {
     fn what_code_cannot_contain_is_left_out() {
         for (cpu, baseline, expected) in [
             ("", "", ""),
-            ("sse2,sse3,cx16,crc32,sse4.2,slow-3ops-lea,sahf", "sse2", "cmpxchg16b,sse3,sse4.2"),
+            (
+                "sse2,sse3,cx16,crc32,sse4.2,slow-3ops-lea,sahf",
+                "sse2",
+                "cmpxchg16b,sse3,sse4.2",
+            ),
             ("bmi,avx2,xsave,64bit", "64bit", "avx2,bmi1"),
-            ("a53,v8a,crc,aes,sha2,fuse-aes,perfmon,neon,fp-armv8", "v8a,neon,fp-armv8", "crc"),
+            (
+                "a53,v8a,crc,aes,sha2,fuse-aes,perfmon,neon,fp-armv8",
+                "v8a,neon,fp-armv8",
+                "crc",
+            ),
             ("a76,v8.2a,v8a,fullfp16,lse,fp-armv8", "v8a,fp-armv8", "fp16,lse"),
-            ("m7,fp-armv8d16,fp-armv8d16sp,vfp4d16,fp16,fp64,fpregs", "", "fp-armv8d16"),
-            ("vfp3,vfp3d16,neon,hwdiv,hwdiv-arm,vfp4,vfp4d16,fp16", "vfp3d16", "hwdiv-arm,neon,vfp4"),
+            (
+                "m7,fp-armv8d16,fp-armv8d16sp,vfp4d16,fp16,fp64,fpregs",
+                "",
+                "fp-armv8d16",
+            ),
+            (
+                "vfp3,vfp3d16,neon,hwdiv,hwdiv-arm,vfp4,vfp4d16,fp16",
+                "vfp3d16",
+                "hwdiv,neon,vfp4",
+            ),
             ("of-the-future", "", "of-the-future"),
         ] {
             assert_eq!(needed_features(cpu, baseline).join(","), expected, "{cpu}");

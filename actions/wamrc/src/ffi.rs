@@ -25,7 +25,7 @@ unsafe extern "C" {
     fn aot_destroy_comp_context(context: *mut c_void);
     fn aot_compile_wasm(context: *mut c_void) -> bool;
     fn aot_emit_aot_file_buf(context: *mut c_void, data: *mut c_void, size: *mut u32) -> *mut u8;
-    fn aot_get_last_error() -> *const c_char;
+    safe fn aot_get_last_error() -> *const c_char;
     // border.h
     fn wamrc_init(is_verbose: bool) -> bool;
     safe fn wamrc_aot_format_version() -> u32;
@@ -83,9 +83,9 @@ pub enum Cpu {
     /// All features that code for it may use, in LLVM's words, with commas.
     Known(String),
     /// The target has no CPU of that name.
-    UnknownCpu,
+    Missing,
     /// LLVM has no such target.
-    UnknownTarget,
+    NoTarget,
 }
 
 impl Compiler {
@@ -121,10 +121,10 @@ impl Compiler {
             )
         };
         if !is_target_known {
-            return Ok(Cpu::UnknownTarget);
+            return Ok(Cpu::NoTarget);
         }
         if !is_cpu_known {
-            return Ok(Cpu::UnknownCpu);
+            return Ok(Cpu::Missing);
         }
         Ok(Cpu::Known(text_of(&names)))
     }
@@ -159,11 +159,14 @@ impl Compiler {
         let mut error = vec![0_u8; ERROR_BYTES];
         // SAFETY: wasm_export.h: bytes to read and write and a buffer for an error text, with their sizes. The bytes stay where
         // they are until the module is unloaded: `Module` owns both.
-        let module = unsafe {
-            wasm_runtime_load(bytes.as_mut_ptr(), size, error.as_mut_ptr().cast(), capacity(&error))
-        };
+        let module =
+            unsafe { wasm_runtime_load(bytes.as_mut_ptr(), size, error.as_mut_ptr().cast(), capacity(&error)) };
         match NonNull::new(module) {
-            Some(module) => Ok(Module { module, _bytes: bytes, _compiler: self }),
+            Some(module) => Ok(Module {
+                module,
+                _bytes: bytes,
+                _compiler: self,
+            }),
             None => Err(text_of(&error)),
         }
     }
@@ -190,9 +193,8 @@ impl<'c> Module<'c> {
         }
         let mut size = 0_u32;
         // SAFETY: aot_export.h: context and data are alive and belong together; `size` outlives the call.
-        let file = unsafe {
-            aot_emit_aot_file_buf(context.context.as_ptr(), context.data.data.as_ptr(), &raw mut size)
-        };
+        let file =
+            unsafe { aot_emit_aot_file_buf(context.context.as_ptr(), context.data.data.as_ptr(), &raw mut size) };
         let Some(file) = NonNull::new(file) else {
             return Err(last_error());
         };
@@ -253,14 +255,21 @@ impl<'c> Context<'c> {
             cpu: string(&target.cpu)?,
             features: string(&target.features)?,
             intrinsics: string(target.xip_intrinsics())?,
-            stack_usage_file: string(stack_usage_file.to_str().ok_or("the temporary folder's name is not UTF-8")?)?,
+            stack_usage_file: string(
+                stack_usage_file
+                    .to_str()
+                    .ok_or("the temporary folder's name is not UTF-8")?,
+            )?,
         };
         // Empty means WAMR's own choice, which it takes NULL for.
         let optional = |text: &CString| if text.is_empty() { ptr::null() } else { text.as_ptr() };
 
         // SAFETY: aot_export.h: the module is loaded, the string outlives the call.
         let data = unsafe { aot_create_comp_data(module.module.as_ptr(), strings.target.as_ptr(), false) };
-        let data = Data { data: NonNull::new(data).ok_or_else(last_error)?, _module: module };
+        let data = Data {
+            data: NonNull::new(data).ok_or_else(last_error)?,
+            _module: module,
+        };
         // SAFETY: border.h: the data is alive; `Context` keeps data and strings as long as the context.
         let context = unsafe {
             wamrc_create_context(
@@ -278,7 +287,11 @@ impl<'c> Context<'c> {
             )
         };
         let context = NonNull::new(context).ok_or_else(last_error)?;
-        Ok(Context { context, data, _strings: strings })
+        Ok(Context {
+            context,
+            data,
+            _strings: strings,
+        })
     }
 }
 
@@ -305,14 +318,22 @@ pub fn aot_format_version() -> u32 {
 /// LLVM's version.
 pub fn llvm_version() -> String {
     // SAFETY: border.h: a string literal.
-    unsafe { CStr::from_ptr(wamrc_llvm_version()) }.to_string_lossy().into_owned()
+    unsafe { CStr::from_ptr(wamrc_llvm_version()) }
+        .to_string_lossy()
+        .into_owned()
 }
 
 fn last_error() -> String {
     // SAFETY: aot_export.h: always a string, in a static buffer; nothing else of WAMR runs until it is copied.
-    let text = unsafe { CStr::from_ptr(aot_get_last_error()) }.to_string_lossy().into_owned();
+    let text = unsafe { CStr::from_ptr(aot_get_last_error()) }
+        .to_string_lossy()
+        .into_owned();
     let text = text.strip_prefix("Error: ").unwrap_or(&text).trim();
-    if text.is_empty() { "WAMR does not say why".to_owned() } else { text.to_owned() }
+    if text.is_empty() {
+        "WAMR does not say why".to_owned()
+    } else {
+        text.to_owned()
+    }
 }
 
 /// The text before the first zero byte.

@@ -53,11 +53,17 @@ fn run(arguments: &Arguments) -> Result<()> {
     let wamr = format!("{}.{}.{}", wamr.0, wamr.1, wamr.2);
     if arguments.version {
         let (format, llvm) = (ffi::aot_format_version(), ffi::llvm_version());
-        println!("wamrc {} (WAMR {wamr}, AOT format {format}, LLVM {llvm})", env!("CARGO_PKG_VERSION"));
+        println!(
+            "wamrc {} (WAMR {wamr}, AOT format {format}, LLVM {llvm})",
+            env!("CARGO_PKG_VERSION")
+        );
         return Ok(());
     }
     for variable in FOREIGN_COMPILERS {
-        ensure!(env::var_os(variable).is_none(), "unset {variable}: it would make the code depend on this machine");
+        ensure!(
+            env::var_os(variable).is_none(),
+            "unset {variable}: it would make the code depend on this machine"
+        );
     }
     let target = Target::new(
         arguments.target.as_deref().unwrap_or_default(),
@@ -91,8 +97,15 @@ fn run(arguments: &Arguments) -> Result<()> {
 
     if let Some(input) = &arguments.input {
         let wasm = fs::read(input).with_context(|| format!("cannot read {}", input.display()))?;
-        let output = arguments.output.clone().unwrap_or_else(|| compile::default_output(input));
-        ensure!(&output != input, "{} is the module itself: name another file with -o", output.display());
+        let output = arguments
+            .output
+            .clone()
+            .unwrap_or_else(|| compile::default_output(input));
+        ensure!(
+            &output != input,
+            "{} is the module itself: name another file with -o",
+            output.display()
+        );
         let compiled = compile::compile(&compiler, &wasm, &target, options, !arguments.no_vectorize)
             .with_context(|| input.display().to_string())?;
         output::write_whole(&output, &compiled.bytes)?;

@@ -15,7 +15,11 @@ const MODE: u32 = 0o666;
 /// # Errors
 /// The folder cannot be written to, or the disk is full.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
-    ensure!(!path.is_dir(), "cannot write {}: it is a folder; name a file with -o", path.display());
+    ensure!(
+        !path.is_dir(),
+        "cannot write {}: it is a folder; name a file with -o",
+        path.display()
+    );
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
@@ -25,7 +29,9 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<()> {
         .permissions(Permissions::from_mode(MODE))
         .tempfile_in(folder)
         .with_context(|| format!("cannot write into {}", folder.display()))?;
-    file.write_all(bytes).with_context(|| format!("cannot write {}", path.display()))?;
-    file.persist(path).with_context(|| format!("cannot write {}", path.display()))?;
+    file.write_all(bytes)
+        .with_context(|| format!("cannot write {}", path.display()))?;
+    file.persist(path)
+        .with_context(|| format!("cannot write {}", path.display()))?;
     Ok(())
 }

@@ -22,9 +22,21 @@ struct Known {
 const KNOWN: [Known; 4] = [
     // The x86-64 psABI's second level: every x86-64 machine since 2009 (Nehalem, Jaguar). With it, rounding and counting
     // bits are instructions; with the first level they are calls.
-    Known { name: "x86_64", abi: "gnu", cpu: "x86-64-v2", features: "", baseline: ("x86-64", "") },
+    Known {
+        name: "x86_64",
+        abi: "gnu",
+        cpu: "x86-64-v2",
+        features: "",
+        baseline: ("x86-64", ""),
+    },
     // Armv8.0-A with floating point and Advanced SIMD: what AArch64 Linux asks for.
-    Known { name: "aarch64v8", abi: "gnu", cpu: "generic", features: "", baseline: ("generic", "") },
+    Known {
+        name: "aarch64v8",
+        abi: "gnu",
+        cpu: "generic",
+        features: "",
+        baseline: ("generic", ""),
+    },
     // The smallest core of its generation: Armv7-A with division and VFPv4. Whether Armv7 includes NEON depends on who built
     // LLVM (Debian says no), so it is always said.
     Known {
@@ -35,7 +47,13 @@ const KNOWN: [Known; 4] = [
         baseline: ("generic", "+vfp3d16,-neon"),
     },
     // Armv7E-M with single-precision floating point; a Cortex-M7 runs it too.
-    Known { name: "thumbv7em", abi: "eabihf", cpu: "cortex-m4", features: "", baseline: ("generic", "-fpregs") },
+    Known {
+        name: "thumbv7em",
+        abi: "eabihf",
+        cpu: "cortex-m4",
+        features: "",
+        baseline: ("generic", "-fpregs"),
+    },
 ];
 
 /// A target, complete.
@@ -80,25 +98,39 @@ impl Target {
             name: name.to_owned(),
             abi: abi.to_owned(),
             cpu: cpu.to_owned(),
-            features: features.or(known.map(|known| known.features)).unwrap_or_default().to_owned(),
+            features: features
+                .or(known.map(|known| known.features))
+                .unwrap_or_default()
+                .to_owned(),
         })
     }
 
     /// LLVM's triple, as WAMR makes it: Thumb code is for bare metal, everything else for Linux.
     pub fn triple(&self) -> String {
-        let system = if self.name.starts_with("thumb") { "unknown-none" } else { "pc-linux" };
+        let system = if self.name.starts_with("thumb") {
+            "unknown-none"
+        } else {
+            "pc-linux"
+        };
         format!("{}-{system}-{}", self.name, self.abi)
     }
 
     /// The CPU and the features that need not be named, since every machine of the target has them.
     pub fn baseline(&self) -> (&'static str, &'static str) {
-        KNOWN.iter().find(|known| known.name == self.name).map_or(("generic", ""), |known| known.baseline)
+        KNOWN
+            .iter()
+            .find(|known| known.name == self.name)
+            .map_or(("generic", ""), |known| known.baseline)
     }
 
     /// The builtin functions to call in place of instructions in code that runs from flash (`--xip`), where a constant or a
     /// library call would need a relocation. Empty: WAMR's own choice.
     pub fn xip_intrinsics(&self) -> &'static str {
-        if self.name.starts_with("thumb") { "i64.common,i32.common,f64.common,f32.common" } else { "" }
+        if self.name.starts_with("thumb") {
+            "i64.common,i32.common,f64.common,f32.common,fpxint,f64_promote_f32,f32_demote_f64"
+        } else {
+            ""
+        }
     }
 
     /// The functions that the runtime supplies to the code; `None` if this program does not know.
@@ -110,7 +142,10 @@ impl Target {
             ("thumb", symbols::THUMB),
             ("riscv", symbols::RISCV),
         ];
-        processors.into_iter().find(|(prefix, _)| self.name.starts_with(prefix)).map(|(_, symbols)| symbols)
+        processors
+            .into_iter()
+            .find(|(prefix, _)| self.name.starts_with(prefix))
+            .map(|(_, symbols)| symbols)
     }
 }
 
@@ -159,7 +194,11 @@ mod tests {
     fn thumb_code_is_for_bare_metal() {
         let target = Target::new("thumbv7em", None, Some("cortex-m7"), None).expect("a known target");
         assert_eq!(target.triple(), "thumbv7em-unknown-none-eabihf");
-        assert!(target.runtime_symbols().is_some_and(|symbols| symbols.contains(&"__aeabi_lmul")));
+        assert!(
+            target
+                .runtime_symbols()
+                .is_some_and(|symbols| symbols.contains(&"__aeabi_lmul"))
+        );
     }
 
     #[test]
@@ -172,12 +211,19 @@ mod tests {
 
     #[test]
     fn the_runtime_supplies_what_its_source_lists() {
-        let symbols = |name| Target::new(name, None, None, None).ok().and_then(|target| target.runtime_symbols());
+        let symbols = |name| {
+            Target::new(name, None, None, None)
+                .ok()
+                .and_then(|target| target.runtime_symbols())
+        };
         for name in ["x86_64", "aarch64v8", "armv7", "thumbv7em"] {
             let symbols = symbols(name).expect("a known target");
             assert!(symbols.contains(&"aot_set_exception_with_id"), "{name}");
             assert!(symbols.contains(&"aot_table_grow"), "{name}: reference types are on");
-            assert!(!symbols.contains(&"wasm_runtime_atomic_wait"), "{name}: shared memory is off");
+            assert!(
+                !symbols.contains(&"wasm_runtime_atomic_wait"),
+                "{name}: shared memory is off"
+            );
             assert!(!symbols.contains(&"__udivti3"), "{name}");
         }
     }

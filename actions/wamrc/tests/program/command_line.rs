@@ -1,26 +1,35 @@
 //! The command line: what is refused and how, and what is said of the code.
 
-mod common;
-
 use std::fs;
 
-use common::{Bench, MODULES, wamrc};
+use crate::bench::{Bench, MODULES, wamrc};
 
 const ADD: &str = MODULES[1].1;
 
 #[test]
 fn a_module_that_the_runtime_does_not_take_is_refused() {
     for (name, wat, expected) in [
-        ("SIMD", "(module (func (result v128) (v128.const i32x4 1 2 3 4)))", "SIMD"),
-        ("SIMD inside", "(module (func (drop (i32x4.splat (i32.const 1)))))", "-simd128"),
+        (
+            "SIMD",
+            "(module (func (result v128) (v128.const i32x4 1 2 3 4)))",
+            "SIMD",
+        ),
+        (
+            "SIMD inside",
+            "(module (func (drop (i32x4.splat (i32.const 1)))))",
+            "-simd128",
+        ),
         ("tail calls", "(module (func $f (return_call $f)))", "tail calls"),
-        ("memory64", "(module (memory i64 1))", "memory"),
-        ("shared memory", "(module (memory 1 1 shared))", "memory"),
+        ("memory64", "(module (memory i64 1))", "wasm32"),
+        ("shared memory", "(module (memory 1 1 shared))", "without threads"),
         ("two memories", "(module (memory 1) (memory 1))", "memor"),
         ("structures", "(module (type (struct (field i32))))", "refused"),
     ] {
         let error = Bench::new(wat).refusal("--target x86_64");
-        assert!(error.starts_with("wamrc: in.wasm: the module is refused: "), "{name}: {error}");
+        assert!(
+            error.starts_with("wamrc: in.wasm: the module is refused: "),
+            "{name}: {error}"
+        );
         assert!(error.contains(expected), "{name}: {error}");
     }
 }
@@ -80,7 +89,9 @@ fn what_llvm_does_not_know_is_refused() {
 fn the_code_must_come_from_this_compiler() {
     let bench = Bench::new(ADD);
     let mut command = wamrc(&bench.path(""));
-    command.args(["--target", "x86_64", "in.wasm"]).env("WAMRC_LLC_COMPILER", "/bin/true");
+    command
+        .args(["--target", "x86_64", "in.wasm"])
+        .env("WAMRC_LLC_COMPILER", "/bin/true");
     let output = command.output().expect("wamrc runs");
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&output.stderr).contains("unset WAMRC_LLC_COMPILER"));
@@ -97,7 +108,10 @@ fn files_are_named_and_kept() {
         let error = bench.refusal(arguments);
         assert!(error.contains(expected), "{error}");
     }
-    let output = wamrc(&bench.path("")).args(["--target", "x86_64", "none.wasm"]).output().expect("wamrc runs");
+    let output = wamrc(&bench.path(""))
+        .args(["--target", "x86_64", "none.wasm"])
+        .output()
+        .expect("wamrc runs");
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&output.stderr).starts_with("wamrc: cannot read none.wasm: "));
 
@@ -132,24 +146,42 @@ fn the_code_is_described() {
     assert_eq!(x86_64["xip"], false);
     assert_eq!(x86_64["vectorized"], true);
 
-    assert_eq!(describe("--target x86_64 --cpu x86-64")["cpu_features"], serde_json::json!([]));
+    assert_eq!(
+        describe("--target x86_64 --cpu x86-64")["cpu_features"],
+        serde_json::json!([])
+    );
     assert_eq!(describe("--target x86_64 --no-vectorize")["vectorized"], false);
     assert_eq!(describe("--target aarch64v8")["cpu_features"], serde_json::json!([]));
-    assert_eq!(describe("--target aarch64v8 --cpu cortex-a72")["cpu_features"], serde_json::json!(["crc"]));
+    assert_eq!(
+        describe("--target aarch64v8 --cpu cortex-a72")["cpu_features"],
+        serde_json::json!(["crc"])
+    );
     let armv7 = describe("--target armv7 --cpu-features +neon");
-    assert_eq!(armv7["cpu_features"], serde_json::json!(["hwdiv-arm", "neon", "vfp4"]));
-    assert_eq!(describe("--target thumbv7em")["cpu_features"], serde_json::json!(["vfp4d16sp"]));
-    assert_eq!(describe("--target thumbv7em --xip --interruptible")["interruptible"], true);
+    assert_eq!(armv7["cpu_features"], serde_json::json!(["hwdiv", "neon", "vfp4"]));
+    assert_eq!(
+        describe("--target thumbv7em")["cpu_features"],
+        serde_json::json!(["vfp4d16sp"])
+    );
+    assert_eq!(
+        describe("--target thumbv7em --xip --interruptible")["interruptible"],
+        true
+    );
 }
 
 #[test]
 fn a_description_needs_no_module() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let output = wamrc(folder.path()).args(["--target", "x86_64", "--describe"]).output().expect("wamrc runs");
+    let output = wamrc(folder.path())
+        .args(["--target", "x86_64", "--describe"])
+        .output()
+        .expect("wamrc runs");
     let description: serde_json::Value = serde_json::from_slice(&output.stdout).expect("one JSON value");
     assert_eq!(description["cpu"], "x86-64-v2");
     assert!(description.get("bytes").is_none());
-    let output = wamrc(folder.path()).args(["--target", "x86_64"]).output().expect("wamrc runs");
+    let output = wamrc(folder.path())
+        .args(["--target", "x86_64"])
+        .output()
+        .expect("wamrc runs");
     assert_eq!(output.status.code(), Some(2), "neither a module nor a question");
 }
 

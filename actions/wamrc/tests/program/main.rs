@@ -1,0 +1,5 @@
+//! The real program on real modules.
+
+mod bench;
+mod command_line;
+mod compile;
