@@ -26,7 +26,7 @@ pub enum Outcome {
 /// Load `code`, run it once with `input`, one JSON text: its caller has checked that.
 pub fn run(executor: &LinuxExecutor, code: &[u8], main: &str, input: &str) -> Outcome {
     wamr::prepare_thread();
-    let Ok(container) = executor.create() else {
+    let Ok(container) = executor.create_fixed() else {
         return Outcome::DeveloperError(br#"{"error":"no room for a container"}"#.to_vec());
     };
     let listener = Listener::Container(container);

@@ -134,8 +134,8 @@ impl<'s, R: Runtime, N: Node, L: RawMutex> Executor<'s, R, N, L> {
         self.table.lock().len()
     }
 
-    /// Make a container that has no port of its own: for an executor with one container on a fixed listener. If there is
-    /// no place, the container that has been idle for longest is removed.
+    /// Make a container that has no port of its own. If there is no place, the container that has been idle for longest is
+    /// removed.
     ///
     /// # Errors
     /// [`Refusal::TableFull`]
@@ -143,6 +143,17 @@ impl<'s, R: Runtime, N: Node, L: RawMutex> Executor<'s, R, N, L> {
         let now_ms = self.node.uptime_ms();
         let (key, removed) = self.table.lock().create(None, now_ms).ok_or(Refusal::TableFull)?;
         self.dispose(removed);
+        Ok(key)
+    }
+
+    /// Make a container that is never removed for having been idle: for an executor with one container, on a listener that
+    /// stays.
+    ///
+    /// # Errors
+    /// [`Refusal::TableFull`]
+    pub fn create_fixed(&self) -> Result<ContainerKey, Refusal> {
+        let key = self.create()?;
+        self.table.lock().fix(key);
         Ok(key)
     }
 

@@ -22,6 +22,8 @@ pub struct Slot<A> {
     last_used_ms: u64,
     /// The id that a client chose.
     name: Option<ContainerId>,
+    /// It stays until it is destroyed, however long it is idle.
+    is_fixed: bool,
     state: State<A>,
 }
 
@@ -40,6 +42,7 @@ impl<A> Slot<A> {
         active_runs: 0,
         last_used_ms: 0,
         name: None,
+        is_fixed: false,
         state: State::Created,
     };
 }
@@ -129,6 +132,13 @@ impl<'s, A> Table<'s, A> {
         ))
     }
 
+    /// Let the container stay, however long it is idle.
+    pub(super) fn fix(&mut self, key: ContainerKey) {
+        if let Some(slot) = self.slot(key) {
+            slot.is_fixed = true;
+        }
+    }
+
     /// Created → initialising.
     pub(super) fn begin_init(&mut self, key: ContainerKey) -> Result<(), Refusal> {
         let slot = self.slot(key).ok_or(Refusal::UnknownContainer)?;
@@ -215,6 +225,7 @@ impl<'s, A> Table<'s, A> {
             .filter(|((hash, slot), _)| {
                 **hash != FREE
                     && slot.active_runs == 0
+                    && !slot.is_fixed
                     && !matches!(slot.state, State::Initialising)
                     && now_ms.saturating_sub(slot.last_used_ms) >= idle_min_ms
             })

@@ -259,6 +259,18 @@ fn idle_containers_are_reaped() {
 }
 
 #[test]
+fn a_fixed_container_stays() {
+    with_executor(1, settings(), |executor, world| {
+        executor.create_fixed().unwrap();
+        world
+            .now_ms
+            .fetch_add(10 * executor.settings().idle_max_ms, Ordering::SeqCst);
+        assert_eq!((executor.reap_idle(), executor.container_count()), (0, 1));
+        assert!(executor.create().is_err(), "it makes no room for another either");
+    });
+}
+
+#[test]
 fn the_container_idle_for_longest_makes_room() {
     with_executor(2, settings(), |executor, world| {
         let tick = || world.now_ms.fetch_add(1, Ordering::SeqCst);

@@ -91,7 +91,7 @@ fn serve(program: &str, engine: &Engine, server: &Server, invoker: Option<&Invok
     let executor = assembly::executor(engine, settings, node, containers_max)?;
     let listener = match invoker {
         Some(_) => Listener::Control,
-        None => Listener::Container(executor.create().map_err(|refusal| refusal.to_string())?),
+        None => Listener::Container(executor.create_fixed().map_err(|refusal| refusal.to_string())?),
     };
     let (_, address) = reactor
         .open(server.listen, listener)
@@ -100,12 +100,9 @@ fn serve(program: &str, engine: &Engine, server: &Server, invoker: Option<&Invok
     complain(&format!("{program}: listening on {address}"));
     let end = supervise(&signals, &activity, tick, server.drain, || {
         reactor.expire(CONNECTION_IDLE_MAX);
-        // The action of `action` stays for as long as the process.
-        if invoker.is_some() {
-            let reaped = pool.service().0.reap_idle();
-            if reaped > 0 {
-                info!("removed {reaped} idle containers");
-            }
+        let reaped = pool.service().0.reap_idle();
+        if reaped > 0 {
+            info!("removed {reaped} idle containers");
         }
     });
     Ok(match end {
