@@ -36,29 +36,16 @@ impl Llvm {
         process::exit(1);
     }
 
-    /// Tell Cargo how to link it: the shared library if there is one, which is Debian's way and keeps `wamrc` small.
-    pub fn link(&self) {
-        let shared = query(&self.config, &["--link-shared", "--libs"]);
-        let is_shared = shared.is_some();
-        let libraries = shared
-            .or_else(|| query(&self.config, &["--link-static", "--libs"]))
+    /// What the linker needs: the shared library if there is one, which is Debian's way and keeps `wamrc` small.
+    pub fn link_arguments(&self) -> Vec<String> {
+        let folder = query(&self.config, &["--libdir"]).map(|folder| format!("-L{folder}"));
+        let libraries = query(&self.config, &["--link-shared", "--libs"])
+            .or_else(|| query(&self.config, &["--link-static", "--libs", "--system-libs"]))
             .expect("llvm-config names the libraries that it was installed with");
-        if let Some(folder) = query(&self.config, &["--libdir"]) {
-            println!("cargo:rustc-link-search=native={folder}");
-        }
-        let libraries = libraries.split_whitespace().filter_map(|flag| flag.strip_prefix("-l"));
-        for library in libraries {
-            println!(
-                "cargo:rustc-link-lib={}={library}",
-                if is_shared { "dylib" } else { "static" }
-            );
-        }
-        if !is_shared {
-            let system = query(&self.config, &["--link-static", "--system-libs"]).unwrap_or_default();
-            for library in system.split_whitespace().filter_map(|flag| flag.strip_prefix("-l")) {
-                println!("cargo:rustc-link-lib=dylib={library}");
-            }
-        }
+        folder
+            .into_iter()
+            .chain(libraries.split_whitespace().map(str::to_owned))
+            .collect()
     }
 }
 

@@ -43,13 +43,21 @@ fn main() {
 
     // The two halves call each other: they go into one archive.
     let mut archive = cc::Build::new();
-    archive.cpp(true);
+    archive.cargo_metadata(false);
     for object in cpp.compile_intermediates().into_iter().chain(c.compile_intermediates()) {
         archive.object(object);
     }
     archive.compile("wamr_compiler");
-    println!("cargo:rustc-link-lib=m");
-    llvm.link();
+    // For the program alone: one of this package's tests links the runtime, which has the same names.
+    let archive = out.join("libwamr_compiler.a");
+    let libraries = ["-lstdc++".to_owned(), "-lm".to_owned()];
+    for argument in [archive.display().to_string()]
+        .into_iter()
+        .chain(llvm.link_arguments())
+        .chain(libraries)
+    {
+        println!("cargo:rustc-link-arg-bins={argument}");
+    }
 }
 
 fn builder(core: &Path, llvm: &Llvm) -> cc::Build {
