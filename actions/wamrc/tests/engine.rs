@@ -19,7 +19,11 @@ fn compile(wasm: &[u8]) -> (Kind, Vec<u8>) {
         .args([&output, &input])
         .output()
         .unwrap();
-    assert!(compiled.status.success(), "{}", String::from_utf8_lossy(&compiled.stderr));
+    assert!(
+        compiled.status.success(),
+        "{}",
+        String::from_utf8_lossy(&compiled.stderr)
+    );
     (Kind::Aot, fs::read(&output).unwrap())
 }
 

@@ -1,6 +1,10 @@
 //! The engine's behaviour, as cases that hold for interpreted and for AOT code alike.
 //!
 //! The caller says how a module is compiled. All cases of a process share one engine, as the process has one WAMR.
+#![allow(
+    clippy::result_large_err,
+    reason = "an error of loading holds the engine's words, as in the crate itself"
+)]
 
 use std::sync::{Arc, OnceLock};
 

@@ -75,7 +75,10 @@ pub fn defines(target: &Target) -> Vec<(String, String)> {
     ];
     let (processor, ..) = target.processor();
     defines.push((processor, "1"));
-    defines.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+    defines
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
 }
 
 /// Below WAMR's `core`.
@@ -99,7 +102,11 @@ pub fn includes(_: &Target) -> Vec<&'static str> {
 /// Below WAMR's `core`.
 pub fn sources(target: &Target) -> Vec<String> {
     let (_, invoke_native, relocation) = target.processor();
-    let interpreter = if target.fast_interpreter { "wasm_interp_fast" } else { "wasm_interp_classic" };
+    let interpreter = if target.fast_interpreter {
+        "wasm_interp_fast"
+    } else {
+        "wasm_interp_classic"
+    };
     let mut groups: Vec<(&str, Vec<&str>)> = vec![
         (
             "iwasm/common",
@@ -120,7 +127,10 @@ pub fn sources(target: &Target) -> Vec<String> {
         ("iwasm/aot", vec!["aot_intrinsic.c", "aot_loader.c", "aot_runtime.c"]),
         ("iwasm/aot/arch", vec![relocation]),
         ("shared/mem-alloc", vec!["mem_alloc.c"]),
-        ("shared/mem-alloc/ems", vec!["ems_alloc.c", "ems_hmu.c", "ems_kfc.c", "ems_gc.c"]),
+        (
+            "shared/mem-alloc/ems",
+            vec!["ems_alloc.c", "ems_hmu.c", "ems_kfc.c", "ems_gc.c"],
+        ),
         (
             "shared/utils",
             vec![
@@ -152,8 +162,10 @@ pub fn sources(target: &Target) -> Vec<String> {
     if target.thread_manager {
         groups.push(("iwasm/libraries/thread-mgr", vec!["thread_manager.c"]));
     }
-    let mut sources: Vec<String> =
-        groups.iter().flat_map(|(folder, names)| names.iter().map(move |name| format!("{folder}/{name}"))).collect();
+    let mut sources: Vec<String> = groups
+        .iter()
+        .flat_map(|(folder, names)| names.iter().map(move |name| format!("{folder}/{name}")))
+        .collect();
     sources.push(format!("iwasm/interpreter/{interpreter}.c"));
     sources
 }

@@ -18,7 +18,11 @@ fn main() {
     build
         .std("gnu11")
         // WAMR is built as its makers build a release; its own warnings are not ours to mend.
-        .opt_level(if env::var("OPT_LEVEL").as_deref() == Ok("z") { 2 } else { opt_level() })
+        .opt_level(if env::var("OPT_LEVEL").as_deref() == Ok("z") {
+            2
+        } else {
+            opt_level()
+        })
         .warnings(false)
         .flag_if_supported("-w")
         .flag_if_supported("-ffunction-sections")
@@ -33,7 +37,10 @@ fn main() {
     }
     for file in files::sources(&target) {
         let path = core.join(&file);
-        assert!(path.is_file(), "the WAMR package has no {file}: its version and this build script disagree");
+        assert!(
+            path.is_file(),
+            "the WAMR package has no {file}: its version and this build script disagree"
+        );
         build.file(path);
     }
     for file in ["c/border.c", "c/state.c"] {
@@ -47,5 +54,9 @@ fn main() {
 
 /// At least 2: an interpreter without optimisation is of no use even to tests.
 fn opt_level() -> u32 {
-    env::var("OPT_LEVEL").ok().and_then(|level| level.parse().ok()).unwrap_or(2).max(2)
+    env::var("OPT_LEVEL")
+        .ok()
+        .and_then(|level| level.parse().ok())
+        .unwrap_or(2)
+        .max(2)
 }

@@ -16,7 +16,14 @@ pub fn wamr_core() -> PathBuf {
     // The package is in the registry's cache already, since Cargo resolved this crate: the network is never needed, and
     // the lock file must not change under a build.
     let output = Command::new(cargo)
-        .args(["metadata", "--format-version", "1", "--offline", "--locked", "--manifest-path"])
+        .args([
+            "metadata",
+            "--format-version",
+            "1",
+            "--offline",
+            "--locked",
+            "--manifest-path",
+        ])
         .arg(manifest_dir.join("Cargo.toml"))
         .current_dir(&manifest_dir)
         .output()
@@ -34,7 +41,9 @@ pub fn wamr_core() -> PathBuf {
         .find(|package| package["name"] == "wamrx-sys")
         .and_then(|package| package["manifest_path"].as_str())
         .expect("the lock file holds wamrx-sys");
-    let core = PathBuf::from(manifest).with_file_name("wasm-micro-runtime").join("core");
+    let core = PathBuf::from(manifest)
+        .with_file_name("wasm-micro-runtime")
+        .join("core");
     assert!(core.is_dir(), "the package wamrx-sys has no wasm-micro-runtime/core");
     core
 }
