@@ -6,6 +6,7 @@
 mod files;
 mod llvm;
 mod patch;
+#[path = "../../../executor-core/wamr-sys/build/source.rs"]
 mod source;
 mod symbols;
 
@@ -20,6 +21,7 @@ const OPT_LEVEL: u32 = 1;
 fn main() {
     println!("cargo:rerun-if-changed=build");
     println!("cargo:rerun-if-changed=c");
+    println!("cargo:rerun-if-changed=../../executor-core/wamr-sys/build/source.rs");
 
     let llvm = Llvm::find();
     let core = source::wamr_core();

@@ -13,21 +13,21 @@ use serde_json::Value;
 pub fn wamr_core() -> PathBuf {
     let cargo = env::var_os("CARGO").expect("Cargo sets CARGO for build scripts");
     let manifest_dir = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("Cargo sets CARGO_MANIFEST_DIR"));
-    // The package is in the registry's cache already, since Cargo resolved this crate: the network is never needed, and
-    // the lock file must not change under a build.
-    let output = Command::new(cargo)
-        .args([
-            "metadata",
-            "--format-version",
-            "1",
-            "--offline",
-            "--locked",
-            "--manifest-path",
-        ])
-        .arg(manifest_dir.join("Cargo.toml"))
-        .current_dir(&manifest_dir)
-        .output()
-        .expect("cargo metadata can be run");
+    // The lock file must not change under a build. Cargo's cache holds all that is locked, except on a machine that has
+    // never built for another system: only then is the network asked, which `--offline` forbids if the caller did.
+    let ask = |offline: &[&str]| {
+        Command::new(&cargo)
+            .args(["metadata", "--format-version", "1", "--locked", "--manifest-path"])
+            .arg(manifest_dir.join("Cargo.toml"))
+            .args(offline)
+            .current_dir(&manifest_dir)
+            .output()
+            .expect("cargo metadata can be run")
+    };
+    let mut output = ask(&["--offline"]);
+    if !output.status.success() {
+        output = ask(&[]);
+    }
     assert!(
         output.status.success(),
         "cargo metadata failed, so WAMR's sources cannot be found; run `cargo fetch` first:\n{}",
