@@ -97,7 +97,8 @@ fn compile_once(compiler: &Compiler, wasm: &[u8], target: &Target, options: Opti
 
 /// Read the code back: it must be what was asked for. The functions that it calls and the runtime does not have.
 fn missing_symbols(bytes: &[u8], target: &Target, options: Options) -> Result<Vec<String>> {
-    let artifact = Artifact::parse(bytes).context("WAMR's compiler has made a damaged file: report this")?;
+    let artifact = Artifact::parse(bytes)
+        .context("the code cannot be read back (is the target big-endian? no node of this project is)")?;
     let is_as_asked = artifact.format == aot_format_version()
         && artifact.is_xip == options.is_xip
         && artifact.is_interruptible == options.is_interruptible
@@ -157,6 +158,13 @@ fn explain(error: &str) -> String {
         Some("fb") => "garbage collection: build it for WebAssembly's linear memory",
         _ if error == "unknown value type" => SIMD,
         _ if error == "invalid limits flags" => "64-bit or shared memories: build it for wasm32, without threads",
+        _ if error.starts_with("Invalid target.") => {
+            return "WAMR knows no target of this name: this project uses x86_64, aarch64v8, armv7 and thumbv7em"
+                .to_owned();
+        }
+        _ if error.starts_with("Invalid target ABI.") => {
+            return "WAMR knows no ABI of this name: gnu, gnueabihf, eabi, eabihf, lp64d, … are some".to_owned();
+        }
         _ => return error.to_owned(),
     };
     format!("{error}: the runtime does not have {missing}")

@@ -52,14 +52,7 @@ pub struct Invoker {
 impl Invoker {
     pub fn start(executor: &Path, public_key: &Path) -> Result<Self> {
         let mut child = Command::new(executor)
-            .args([
-                "invoker",
-                "--listen",
-                "127.0.0.1:0",
-                "--max-containers",
-                "16000",
-                "--trust",
-            ])
+            .args(["invoker", "--listen", "127.0.0.1:0", "--trust"])
             .arg(public_key)
             .stdin(Stdio::null())
             .stderr(Stdio::piped())

@@ -77,11 +77,32 @@ fn what_llvm_does_not_know_is_refused() {
         ("--target x86_64 --cpu native", "no CPU `native`"),
         ("--target x86_64 --cpu-features +neon", "no CPU feature `neon`"),
         ("--target x86_64 --cpu-features avx2", "`+avx2`"),
-        ("--target x86_64 --target-abi bsd", "ABI"),
-        ("--target armv9 --cpu generic", "arget"),
+        ("--target x86_64 --target-abi bsd", "no ABI of this name"),
+        ("--target thumbv7m --cpu cortex-m3", "no target of this name"),
     ] {
         let error = bench.refusal(arguments);
         assert!(error.contains(expected), "{arguments}: {error}");
+    }
+}
+
+#[test]
+fn code_that_would_not_load_is_refused() {
+    // A Cortex-M0 shifts 64 bits by a call, and WAMR's runtime has that function for two of the three shifts.
+    for (shift, is_supplied) in [("shl", true), ("shr_u", true), ("shr_s", false)] {
+        let wat = format!(
+            r#"(module (func (export "f") (param i64 i64) (result i64) (i64.{shift} (local.get 0) (local.get 1))))"#
+        );
+        let bench = Bench::new(&wat);
+        let target = "--target thumbv6m --cpu cortex-m0";
+        if is_supplied {
+            bench.compile(target);
+        } else {
+            let error = bench.refusal(target);
+            assert!(
+                error.contains("would call __aeabi_lasr, which WAMR's runtime does not supply"),
+                "{error}"
+            );
+        }
     }
 }
 
