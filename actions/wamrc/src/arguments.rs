@@ -17,14 +17,14 @@ pub struct Arguments {
     /// Where to write the code [default: beside the module, with the extension .aot]
     #[arg(short, long, value_name = "OUT.aot")]
     pub output: Option<PathBuf>,
-    /// The instruction set: x86_64, aarch64v8, armv7, thumbv7em, or another of WAMR's
+    /// The instruction set: x86_64, aarch64v8, armv7, armv6, thumbv7em, or another of WAMR's
     #[arg(long, required_unless_present = "version")]
     pub target: Option<String>,
     /// The ABI: gnu, gnueabihf, eabi, eabihf, lp64d, … [default: gnu; armv7: gnueabihf; thumbv7em: eabihf]
     #[arg(long, value_name = "ABI")]
     pub target_abi: Option<String>,
     /// The CPU, in LLVM's words: older ones do not run the code
-    /// [default: x86_64: x86-64-v2; aarch64v8: generic; armv7: cortex-a7; thumbv7em: cortex-m4]
+    /// [default: x86_64: x86-64-v2; aarch64v8: generic; armv7: cortex-a7; armv6: arm1176jzf-s; thumbv7em: cortex-m4]
     #[arg(long)]
     pub cpu: Option<String>,
     /// Features to add or leave out, in LLVM's words: +crc,-neon [default: armv7: -neon]

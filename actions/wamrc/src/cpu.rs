@@ -8,15 +8,13 @@
 use std::collections::BTreeSet;
 
 /// LLVM's name, and `rustc`'s.
-const RENAMED: [(&str, &str); 10] = [
+const RENAMED: [(&str, &str); 8] = [
     // x86-64
     ("bmi", "bmi1"),
     ("crc32", "sse4.2"), // the same CPUs: LLVM has a second name for kernels, which avoid the registers of SSE
     ("cx16", "cmpxchg16b"),
     ("pclmul", "pclmulqdq"),
     // AArch64
-    ("ccdp", "dpb2"),
-    ("ccpp", "dpb"),
     ("complxnum", "fcma"),
     ("fullfp16", "fp16"),
     ("pauth", "paca"),
@@ -34,7 +32,7 @@ const ARM_FLOATING_POINT: [&str; 16] = [
 /// Features that say how fast something is, that need a privileged mode, that manage caches or random numbers, or whose
 /// instructions LLVM uses only where a program names them, which WebAssembly cannot.
 #[rustfmt::skip] // one name a line hides the groups
-const NOT_IN_CODE: [&str; 90] = [
+const NOT_IN_CODE: [&str; 93] = [
     // x86-64. `sahf`: AMD64 code has no use for it, and every CPU with SSE4.2 has it.
     "64bit", "64bit-mode", "allow-light-256-bit", "branchfusion", "cldemote", "clflushopt", "clwb", "clzero",
     "ermsb", "evex512", "fsgsbase", "fsrm", "fxsr", "idivl-to-divl", "idivq-to-divl", "invpcid", "macrofusion",
@@ -43,7 +41,8 @@ const NOT_IN_CODE: [&str; 90] = [
     "xsavec", "xsaveopt", "xsaves",
     // AArch64 and Arm. Their version names (`v8.1a`) stand for features that are listed, too.
     "CONTEXTIDREL2", "aclass", "addr-lsl-slow-14", "aes", "alu-lsl-fast", "arith-bcc-fusion", "arith-cbz-fusion",
-    "arm", "armv7-a", "armv7e-m", "avoid-partial-cpsr", "balance-fp-ops", "bti", "ccidx", "cheap-predicable-cpsr",
+    "arm", "armv6kz", "armv7-a", "armv7e-m", "avoid-partial-cpsr", "balance-fp-ops", "bti", "ccdp", "ccidx", "ccpp",
+    "cheap-predicable-cpsr",
     "d32", "db", "dont-widen-vmovs", "el2vmsa", "el3", "ete", "expand-fp-mlx", "fp64", "lor",
     "loop-align", "mclass", "mp", "muxed-units", "noarm", "nonpipelined-vfp", "nv", "pan", "pan-rwv", "perfmon",
     "predictable-select-expensive", "predres", "ras", "ret-addr-stack", "sha2", "specrestrict", "spe",
@@ -111,7 +110,8 @@ mod tests {
                 "v8a,neon,fp-armv8",
                 "crc",
             ),
-            ("a76,v8.2a,v8a,fullfp16,lse,fp-armv8", "v8a,fp-armv8", "fp16,lse"),
+            ("a76,v8.2a,v8a,fullfp16,lse,fp-armv8,ccpp", "v8a,fp-armv8", "fp16,lse"),
+            ("armv6kz,v6,v6k,v6kz,trustzone,vfp2,vfp2sp,slowfpvmlx", "v6", "vfp2"),
             (
                 "m7,fp-armv8d16,fp-armv8d16sp,vfp4d16,fp16,fp64,fpregs",
                 "",

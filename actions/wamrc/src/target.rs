@@ -19,7 +19,7 @@ struct Known {
     baseline: (&'static str, &'static str),
 }
 
-const KNOWN: [Known; 4] = [
+const KNOWN: [Known; 5] = [
     // The x86-64 psABI's second level: every x86-64 machine since 2009 (Nehalem, Jaguar). With it, rounding and counting
     // bits are instructions; with the first level they are calls.
     Known {
@@ -45,6 +45,15 @@ const KNOWN: [Known; 4] = [
         cpu: "cortex-a7",
         features: "-neon",
         baseline: ("generic", "+vfp3d16,-neon"),
+    },
+    // Armv6 with VFPv2, the one core of its kind that still runs Linux (the first Raspberry Pi, and Zero). Debian's ABI for
+    // it passes floating-point numbers in integer registers.
+    Known {
+        name: "armv6",
+        abi: "eabi",
+        cpu: "arm1176jzf-s",
+        features: "",
+        baseline: ("generic", ""),
     },
     // Armv7E-M with single-precision floating point; a Cortex-M7 runs it too.
     Known {
@@ -77,7 +86,7 @@ impl Target {
     pub fn new(name: &str, abi: Option<&str>, cpu: Option<&str>, features: Option<&str>) -> Result<Self> {
         if name.contains('-') {
             bail!(
-                "`{name}` looks like a triple: pass the instruction set alone (x86_64, aarch64v8, armv7, thumbv7em) and the \
+                "`{name}` looks like a triple: pass the instruction set alone (x86_64, aarch64v8, armv7, armv6, thumbv7em) and the \
                  ABI with --target-abi"
             );
         }
@@ -175,6 +184,7 @@ mod tests {
             ("x86_64", "x86_64 (x86-64-v2, gnu)"),
             ("aarch64v8", "aarch64v8 (generic, gnu)"),
             ("armv7", "armv7 (cortex-a7, gnueabihf)"),
+            ("armv6", "armv6 (arm1176jzf-s, eabi)"),
             ("thumbv7em", "thumbv7em (cortex-m4, eabihf)"),
         ] {
             let target = Target::new(name, None, None, None).map(|target| target.to_string());
@@ -216,7 +226,7 @@ mod tests {
                 .ok()
                 .and_then(|target| target.runtime_symbols())
         };
-        for name in ["x86_64", "aarch64v8", "armv7", "thumbv7em"] {
+        for name in ["x86_64", "aarch64v8", "armv7", "armv6", "thumbv7em"] {
             let symbols = symbols(name).expect("a known target");
             assert!(symbols.contains(&"aot_set_exception_with_id"), "{name}");
             assert!(symbols.contains(&"aot_table_grow"), "{name}: reference types are on");

@@ -3,13 +3,14 @@
 use crate::bench::{Bench, MODULES};
 
 /// Every target of the boards, as their users write it.
-const TARGETS: [&str; 8] = [
+const TARGETS: [&str; 9] = [
     "--target x86_64",
     "--target x86_64 --cpu x86-64",
     "--target x86_64 --cpu x86-64-v3",
     "--target aarch64v8",
     "--target armv7 --target-abi gnueabihf --cpu cortex-a7",
     "--target armv7 --cpu-features +neon",
+    "--target armv6",
     "--target thumbv7em --target-abi eabihf --cpu cortex-m7",
     "--target thumbv7em",
 ];
