@@ -4,7 +4,6 @@
 //!
 //! Rustup's way adds the targets to the toolchain in use. Debian's way changes nothing outside the cache: it unpacks the
 //! packages of a compiler, builds the standard library from that compiler's sources, and points `RUSTC` to the result.
-//! It knows Wasm and bare-metal targets; a Linux target would also need `panic_abort` built with its own panic strategy.
 
 mod bounded;
 mod debian;
@@ -20,7 +19,7 @@ use std::process::Command;
 use anyhow::{Context, Result};
 
 /// A cargo that can build for the targets it was provided for.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Toolchain {
     description: String,
     /// The folder of `rustc` and `rustdoc`, if they are not those that cargo finds by itself.
@@ -48,6 +47,14 @@ impl Toolchain {
             .flat_map(|folder| variables.map(|(name, file)| (name.to_owned(), folder.join(file).into())))
             .collect()
     }
+}
+
+/// For the two sides of the sandbox.
+pub struct Toolchains {
+    /// Builds guests: Wasm.
+    pub guests: Toolchain,
+    /// Builds a board's executor.
+    pub board: Toolchain,
 }
 
 /// Which way to take.

@@ -16,8 +16,12 @@ const DOWNLOAD_LIMIT: Duration = Duration::from_secs(900);
 const UNPACK_LIMIT: Duration = Duration::from_secs(300);
 
 /// `unpack PACKAGE FOLDER TAR-OPTIONS…`. If the left side fails, tar misses its archive's end and fails, too.
+///
+/// A pattern stands for a path from its beginning, and its `*` for one folder's name: by tar's own default `*` takes in
+/// slashes, and so everything below.
 const UNPACK: &str = r#"package=$1 folder=$2; shift 2
-dpkg-deb --fsys-tarfile "$package" | tar --extract --no-same-owner --directory "$folder" "$@""#;
+dpkg-deb --fsys-tarfile "$package" |
+    tar --extract --no-same-owner --anchored --no-wildcards-match-slash --directory "$folder" "$@""#;
 
 /// Debian's package archive, through apt.
 pub struct Archive {
@@ -104,14 +108,20 @@ impl Archive {
         command.arg("download").args(packages).current_dir(&downloads);
         bounded::run(&mut command, DOWNLOAD_LIMIT).context("cannot download Debian's packages")?;
         for entry in fs::read_dir(&downloads)? {
-            let mut command = Command::new("sh");
-            command.args(["-c", UNPACK, "unpack"]).arg(entry?.path()).arg(root);
-            command.args(excluded.iter().map(|pattern| format!("--exclude={pattern}")));
-            bounded::run(&mut command, UNPACK_LIMIT).context("cannot unpack Debian's packages")?;
+            unpack(&entry?.path(), excluded, root)?;
         }
         fs::remove_dir_all(&downloads)?;
         Ok(())
     }
+}
+
+fn unpack(package: &Path, excluded: &[&str], root: &Path) -> Result<()> {
+    let mut command = Command::new("sh");
+    command.args(["-c", UNPACK, "unpack"]).arg(package).arg(root);
+    command.args(excluded.iter().map(|pattern| format!("--exclude={pattern}")));
+    bounded::run(&mut command, UNPACK_LIMIT)
+        .map(drop)
+        .context("cannot unpack Debian's packages")
 }
 
 /// See whether the programs that this module runs are there.
@@ -185,6 +195,31 @@ mod tests {
         let depends =
             "libllvm22\n  Depends: libc6\n |Depends: debconf\n    cdebconf\nlibc6\nlibc6:i386\n<debconf-2.0>\n";
         assert_eq!(parse_closure(depends), ["libllvm22", "libc6"]);
+    }
+
+    #[test]
+    fn what_is_excluded_is_what_the_pattern_names() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (tree, root) = (folder.path().join("tree"), folder.path().join("root"));
+        for path in ["DEBIAN", "usr/src/rust/src", "usr/src/rust/library/std/src"] {
+            fs::create_dir_all(tree.join(path)).expect("a folder");
+        }
+        fs::create_dir_all(&root).expect("a folder");
+        let control = "Package: small\nVersion: 1\nArchitecture: all\nMaintainer: Nobody <nobody@example.org>\nDescription: small\n";
+        fs::write(tree.join("DEBIAN/control"), control).expect("a file");
+        for path in ["usr/src/rust/src/compiler.rs", "usr/src/rust/library/std/src/lib.rs"] {
+            fs::write(tree.join(path), "").expect("a file");
+        }
+        let package = folder.path().join("small.deb");
+        let mut build = Command::new("dpkg-deb");
+        build.args(["--root-owner-group", "--build"]).arg(&tree).arg(&package);
+        bounded::run(&mut build, UNPACK_LIMIT).expect("dpkg-deb builds a package");
+        unpack(&package, &["./usr/src/*/src"], &root).expect("the package is unpacked");
+        assert!(!root.join("usr/src/rust/src").exists());
+        assert!(
+            root.join("usr/src/rust/library/std/src/lib.rs").is_file(),
+            "a folder deeper is another one"
+        );
     }
 
     #[test]

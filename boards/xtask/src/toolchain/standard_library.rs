@@ -21,6 +21,21 @@ const BUILD_LIMIT: Duration = Duration::from_secs(3600);
 /// What a WASI program is linked with, of Debian's `wasi-libc`.
 const WASI_OBJECTS: [&str; 3] = ["crt1-command.o", "crt1-reactor.o", "libc.a"];
 
+/// The manifest of an empty crate. Where programs may abort or unwind, the crate of aborting is built to abort itself: the
+/// compiler links it only so. A target without it takes the setting for a mistake, and warns.
+const MANIFEST: &str = r#"cargo-features = ["profile-rustflags"]
+
+[package]
+name = "empty"
+version = "0.0.0"
+edition = "2024"
+
+[workspace]
+
+[profile.release.package.panic_abort]
+rustflags = ["-Cpanic=abort"]
+"#;
+
 /// Whether the compiler unpacked at `root` has the standard library of `target`.
 pub fn is_ready(root: &Path, target: &str) -> bool {
     root.join(TARGETS).join(target).is_dir()
@@ -71,8 +86,7 @@ fn build(compiler: &Compiler, target: &str, folder: &Path) -> Result<PathBuf> {
     fs::create_dir_all(folder.join("src"))?;
     fs::write(folder.join("src/lib.rs"), "#![no_std]\n")?;
     // A workspace of its own, whatever lies above the cache.
-    let manifest = "[package]\nname = \"empty\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n[workspace]\n";
-    fs::write(folder.join("Cargo.toml"), manifest)?;
+    fs::write(folder.join("Cargo.toml"), MANIFEST)?;
     let vendored = compiler.root.join("usr/lib/rustlib/src/rust/library/vendor");
     let mut cargo = Command::new(cargo_program());
     for (name, _) in env::vars_os() {
@@ -103,6 +117,11 @@ fn crates(target: &str) -> &'static [&'static str] {
     if target.contains("-none") {
         // Nobody else brings memcpy there.
         &["-Zbuild-std=core,alloc", "-Zbuild-std-features=compiler-builtins-mem"]
+    } else if target.contains("-linux-") {
+        &[
+            "-Zbuild-std=std,panic_abort",
+            "-Zbuild-std-features=panic-unwind,backtrace",
+        ]
     } else {
         &["-Zbuild-std=std,panic_abort"]
     }
@@ -138,8 +157,12 @@ mod tests {
         for target in ["thumbv7em-none-eabihf", "aarch64-unknown-none", "wasm32v1-none"] {
             assert_eq!(crates(target).first(), Some(&"-Zbuild-std=core,alloc"), "{target}");
         }
-        for target in ["wasm32-unknown-unknown", "wasm32-wasip1"] {
-            assert_eq!(crates(target), ["-Zbuild-std=std,panic_abort"], "{target}");
+        for target in [
+            "wasm32-unknown-unknown",
+            "wasm32-wasip1",
+            "armv7-unknown-linux-gnueabihf",
+        ] {
+            assert_eq!(crates(target).first(), Some(&"-Zbuild-std=std,panic_abort"), "{target}");
         }
     }
 
