@@ -10,6 +10,7 @@ use std::process::Command;
 use action_bundle::manifest::AotTarget;
 use action_bundle::{Bounds, WamrVersion};
 use anyhow::{Context, Result, bail, ensure};
+use boards::Board;
 use serde_json::Value;
 
 use crate::tool::output_of;
@@ -25,21 +26,46 @@ pub struct Target {
     name: String,
     /// The CPU, in LLVM's words. `None`: `wamrc` has a default, which does not depend on this machine.
     cpu: Option<String>,
+    /// The ABI and the CPU's features, where a board says them. `None`: as for the CPU.
+    abi: Option<String>,
+    features: Option<String>,
 }
 
 impl Target {
-    /// The targets of a command line: `NAME` or `NAME:CPU` each; none stands for this machine's instruction set.
-    pub fn all(targets: &[String], cpu: Option<&str>) -> Result<Vec<Self>> {
+    /// The targets of a command line: those of boards, each once, and `NAME` or `NAME:CPU`. None of either stands for this
+    /// machine's instruction set.
+    pub fn all(boards: &[String], targets: &[String], cpu: Option<&str>) -> Result<Vec<Self>> {
+        let mut all = Vec::new();
+        for board in boards {
+            let target = Target::of_board(&Board::find(board)?);
+            // Boards may have one CPU: what is compiled for one runs on the other.
+            if !all.contains(&target) {
+                all.push(target);
+            }
+        }
+        if boards.is_empty() || !targets.is_empty() {
+            all.extend(Target::named(targets, cpu)?);
+        }
+        Ok(all)
+    }
+
+    fn of_board(board: &Board) -> Self {
+        Target {
+            name: board.aot.target.clone(),
+            cpu: Some(board.aot.cpu.clone()),
+            abi: Some(board.aot.abi.clone()),
+            features: Some(board.aot.features.clone()).filter(|features| !features.is_empty()),
+        }
+    }
+
+    fn named(targets: &[String], cpu: Option<&str>) -> Result<Vec<Self>> {
         if targets.is_empty() {
             let name = host().with_context(|| {
                 format!(
                     "no native code for {ARCH}: name another machine's instruction set with --target, or use --no-aot"
                 )
             })?;
-            return Ok(vec![Target {
-                name: name.to_owned(),
-                cpu: cpu.map(str::to_owned),
-            }]);
+            return Ok(vec![Target::plain(name, cpu)]);
         }
         ensure!(
             targets.len() == 1 || cpu.is_none(),
@@ -65,10 +91,16 @@ impl Target {
             Some((name, cpu)) => (name, Some(cpu)),
             None => (text, cpu),
         };
-        Ok(Target {
+        Ok(Target::plain(name, cpu))
+    }
+
+    fn plain(name: &str, cpu: Option<&str>) -> Self {
+        Target {
             name: name.to_owned(),
             cpu: cpu.map(str::to_owned),
-        })
+            abi: None,
+            features: None,
+        }
     }
 }
 
@@ -214,6 +246,8 @@ impl<'a> Compiler<'a> {
         command.args(["--describe", "--bounds", "software", "--target", &target.name]);
         command
             .args(target.cpu.iter().flat_map(|cpu| ["--cpu", cpu]))
+            .args(target.abi.iter().flat_map(|abi| ["--target-abi", abi]))
+            .args(target.features.iter().flat_map(|features| ["--cpu-features", features]))
             .args(self.options);
         command
     }
@@ -236,14 +270,48 @@ mod tests {
 
     fn targets(targets: &[&str], cpu: Option<&str>) -> Result<Vec<Target>, String> {
         let targets: Vec<String> = targets.iter().map(|&target| target.to_owned()).collect();
-        Target::all(&targets, cpu).map_err(|error| error.to_string())
+        Target::all(&[], &targets, cpu).map_err(|error| error.to_string())
     }
 
     fn target(name: &str, cpu: Option<&str>) -> Target {
-        Target {
-            name: name.to_owned(),
-            cpu: cpu.map(str::to_owned),
-        }
+        Target::plain(name, cpu)
+    }
+
+    #[test]
+    fn boards_name_targets_each_once() {
+        let of = |boards: &[&str], targets: &[&str]| {
+            let owned = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>();
+            Target::all(&owned(boards), &owned(targets), None)
+        };
+        let names = |targets: Vec<Target>| -> Vec<String> {
+            targets
+                .into_iter()
+                .map(|target| format!("{}:{}", target.name, target.cpu.unwrap_or_default()))
+                .collect()
+        };
+        let fleet = of(&["rpi-4", "rpi-3", "rpi-zero-2w", "rpi-2", "linux-amd64"], &[]).unwrap();
+        let expected = [
+            "aarch64v8:cortex-a72",
+            "aarch64v8:cortex-a53",
+            "armv7:cortex-a7",
+            "x86_64:x86-64-v2",
+        ];
+        assert_eq!(names(fleet), expected);
+        assert_eq!(
+            names(of(&["rpi-2"], &["x86_64"]).unwrap()),
+            ["armv7:cortex-a7", "x86_64:"]
+        );
+        let rpi_2 = of(&["rpi-2"], &[]).unwrap().remove(0);
+        assert_eq!(
+            (rpi_2.abi.as_deref(), rpi_2.features.as_deref()),
+            (Some("gnueabihf"), Some("-neon"))
+        );
+        assert!(
+            of(&["rpi-9"], &[])
+                .unwrap_err()
+                .to_string()
+                .contains("no board `rpi-9`")
+        );
     }
 
     #[test]

@@ -20,6 +20,8 @@ Examples:
   bundle keygen -o mine                        make mine.key (keep it) and mine.pub (give it to the nodes)
   bundle build actions/examples/add --sign mine.key
                                                build the crate, compile it for this machine's architecture, sign
+  bundle build add.wasm --board rpi-4 --board rpi-2 --board linux-amd64 --sign mine.key
+                                               one bundle for a mixed fleet
   bundle build add.wasm --target x86_64 --target aarch64v8:cortex-a53
                                                two native artifacts beside the portable module
   bundle build add.wasm --no-aot               only the portable module
@@ -62,7 +64,11 @@ pub struct Build {
     /// The action's name, for people [default: the input's]
     #[arg(long)]
     pub name: Option<String>,
-    /// Compile for this instruction set, and this CPU; may be repeated [default: this machine's]
+    /// Compile for this board, a name of `cargo xtask boards` or the path of a board.toml; may be repeated. One bundle for
+    /// a mixed fleet: each node takes what fits it, others interpret the portable module
+    #[arg(long = "board", value_name = "BOARD")]
+    pub boards: Vec<String>,
+    /// Compile for this instruction set, and this CPU; may be repeated [default, without --board: this machine's]
     #[arg(long = "target", value_name = "TARGET[:CPU]")]
     pub targets: Vec<String>,
     /// The CPU of a target that does not name one, in LLVM's words [default: an old one of the target: `wamrc --help`]. Nodes
@@ -73,7 +79,7 @@ pub struct Build {
     #[arg(long = "wamrc-option", value_name = "OPTION", allow_hyphen_values = true)]
     pub wamrc_options: Vec<String>,
     /// Only the portable module
-    #[arg(long, conflicts_with_all = ["targets", "cpu", "wamrc_options", "wamrc"])]
+    #[arg(long, conflicts_with_all = ["boards", "targets", "cpu", "wamrc_options", "wamrc"])]
     pub no_aot: bool,
     /// Only native code: the bundle then runs on no node but those that it was compiled for
     #[arg(long, conflicts_with = "no_aot")]

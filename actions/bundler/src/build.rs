@@ -22,7 +22,7 @@ pub fn run(build: &Build) -> Result<()> {
     let targets = if build.no_aot {
         Vec::new()
     } else {
-        Target::all(&build.targets, build.cpu.as_deref())?
+        Target::all(&build.boards, &build.targets, build.cpu.as_deref())?
     };
     ensure!(
         targets.len() <= TARGETS_MAX,
