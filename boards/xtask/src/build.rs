@@ -2,11 +2,12 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context, Result};
+use boards::{Board, Build, Interpreter, Run};
 use sha2::{Digest, Sha256};
 
-use crate::board::{Board, Interpreter};
 use crate::project::Project;
 use crate::shell::{Shell, ask};
 use crate::toolchain::Toolchain;
@@ -17,24 +18,59 @@ pub struct Tools {
     pub wamrc: PathBuf,
 }
 
-/// The executor for a board.
-pub fn executor(project: &Project, shell: Shell, board: &Board) -> Result<PathBuf> {
-    let mut cargo = project.cargo();
+/// The executor for a board. Boards of one target share what is built for it, but not the program.
+pub fn executor(project: &Project, shell: Shell, board: &Board, toolchain: &Toolchain) -> Result<PathBuf> {
+    let Build {
+        package,
+        rust_target,
+        rust_flags,
+        c_compiler,
+        c_flags,
+        interpreter,
+        ..
+    } = &board.build;
+    let mut cargo = toolchain.cargo();
     cargo
-        .args([
-            "build",
-            "--release",
-            "--package",
-            "executor-linux",
-            "--target",
-            &board.rust_target,
-        ])
-        .env("CARGO_ENCODED_RUSTFLAGS", board.rust_flags.join("\u{1f}"));
-    if board.interpreter == Interpreter::Classic {
+        .current_dir(&project.root)
+        .args(["build", "--release", "--locked", "--package", package])
+        .args(["--target", rust_target])
+        .env("CARGO_ENCODED_RUSTFLAGS", rust_flags.join("\u{1f}"))
+        // For the crate `cc`.
+        .env(format!("CC_{}", rust_target.replace('-', "_")), c_compiler)
+        .env(format!("CFLAGS_{}", rust_target.replace('-', "_")), c_flags.join(" "));
+    if board.run != Run::Native {
+        // This machine's own linker is named in `.cargo/config.toml`.
+        let linker = rust_target.replace('-', "_").to_ascii_uppercase();
+        cargo.env(format!("CARGO_TARGET_{linker}_LINKER"), c_compiler);
+    }
+    if *interpreter == Interpreter::Classic {
         cargo.arg("--no-default-features");
     }
-    shell.run("executor", &mut cargo)?;
-    Ok(project.target.join(&board.rust_target).join("release/executor-linux"))
+    shell.run(&format!("{package} for {}", board.name), &mut cargo)?;
+    let built = project.target.join(rust_target).join("release").join(package);
+    let folder = project.target.join("boards").join(&board.name);
+    fs::create_dir_all(&folder)?;
+    let kept = folder.join(package);
+    // A program that still runs may be replaced, but not written to.
+    let _ = fs::remove_file(&kept);
+    fs::copy(&built, &kept).with_context(|| format!("cannot keep {}", built.display()))?;
+    Ok(kept)
+}
+
+/// What runs a board's program on this machine.
+pub fn command(board: &Board, program: &Path) -> Command {
+    match &board.run {
+        Run::Native => Command::new(program),
+        Run::QemuUser {
+            program: emulator,
+            arguments,
+            ..
+        } => {
+            let mut command = Command::new(emulator);
+            command.args(arguments).arg(program);
+            command
+        }
+    }
 }
 
 /// The bundler, and WAMR's compiler.
@@ -152,34 +188,30 @@ pub fn key(project: &Project, shell: Shell, tools: &Tools) -> Result<(PathBuf, P
         }
         shell.run(
             "key pair",
-            std::process::Command::new(&tools.bundle)
-                .arg("keygen")
-                .arg("-o")
-                .arg(&stem),
+            Command::new(&tools.bundle).arg("keygen").arg("-o").arg(&stem),
         )?;
     }
     Ok((secret, public))
 }
 
-/// Build an action and bundle it, signed, with an AOT artifact for the board.
+/// Build an action and bundle it, signed, with AOT code for each of the boards.
 pub fn bundle(
     project: &Project,
     shell: Shell,
-    board: &Board,
+    boards: &[Board],
     tools: &Tools,
     toolchain: &Toolchain,
     bundle: &Bundle<'_>,
 ) -> Result<PathBuf> {
     let (secret, _) = key(project, shell, tools)?;
     let output = project.bundles().join(format!("{}.zip", bundle.name));
-    let mut command = std::process::Command::new(&tools.bundle);
+    let mut command = Command::new(&tools.bundle);
     command
         .arg("build")
         .arg(project.root.join(bundle.source))
         .arg("--output")
         .arg(&output)
-        .arg("--target")
-        .arg(format!("{}:{}", board.wamrc_target, board.wamrc_cpu))
+        .args(boards.iter().flat_map(|board| ["--board", &board.name]))
         .arg("--wamrc")
         .arg(&tools.wamrc)
         .arg("--sign")

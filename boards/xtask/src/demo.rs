@@ -2,14 +2,16 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::slice;
 
 use anyhow::Result;
+use boards::Board;
 
 use crate::build::{self, Bundle};
 use crate::invoker::{INPUT, Invoker, micros};
 use crate::project::Project;
 use crate::shell::Shell;
-use crate::{board::Board, toolchain::Toolchain};
+use crate::toolchain::Toolchains;
 
 /// A demo's answer comes at once; `cargo xtask measure` takes its time.
 const CONTAINERS: usize = 20;
@@ -24,18 +26,18 @@ pub struct Demonstration {
 }
 
 /// Build all of it.
-pub fn prepare(project: &Project, shell: Shell, board: &Board, toolchain: &Toolchain) -> Result<Demonstration> {
-    let executor = build::executor(project, shell, board)?;
+pub fn prepare(project: &Project, shell: Shell, board: &Board, toolchains: &Toolchains) -> Result<Demonstration> {
+    let executor = build::executor(project, shell, board, &toolchains.board)?;
     let tools = build::tools(project, shell)?;
     let source = Path::new("actions/examples/add");
     let native = build::bundle(
         project,
         shell,
-        board,
+        slice::from_ref(board),
         &tools,
-        toolchain,
+        &toolchains.guests,
         &Bundle {
-            name: "demo-add",
+            name: &format!("demo-add-{}", board.name),
             source,
             is_native_only: false,
         },
@@ -49,7 +51,10 @@ pub fn prepare(project: &Project, shell: Shell, board: &Board, toolchain: &Toolc
         .arg("--no-aot")
         .arg("--output")
         .arg(&portable);
-    shell.run("bundle demo-add-portable", command.envs(toolchain.environment()))?;
+    shell.run(
+        "bundle demo-add-portable",
+        command.envs(toolchains.guests.environment()),
+    )?;
     let (_, public_key) = build::key(project, shell, &tools)?;
     Ok(Demonstration {
         executor,
@@ -59,10 +64,10 @@ pub fn prepare(project: &Project, shell: Shell, board: &Board, toolchain: &Toolc
 }
 
 /// Build everything, start the invoker, and let `add` answer twice: interpreted, and as native code.
-pub fn demo(project: &Project, shell: Shell, board: &Board, toolchain: &Toolchain) -> Result<()> {
-    let demonstration = prepare(project, shell, board, toolchain)?;
-    let invoker = Invoker::start(&demonstration.executor, &demonstration.public_key)?;
-    println!("invoker listening on {}", invoker.address);
+pub fn demo(project: &Project, shell: Shell, board: &Board, toolchains: &Toolchains) -> Result<()> {
+    let demonstration = prepare(project, shell, board, toolchains)?;
+    let invoker = Invoker::start(board, &demonstration.executor, &demonstration.public_key)?;
+    println!("{}: invoker listening on {}", board.name, invoker.address);
     for (mode, bundle) in &demonstration.bundles {
         let cold = invoker.cold_starts(bundle, CONTAINERS)?;
         let warm = invoker.warm_runs(bundle, WARM_RUNS)?;

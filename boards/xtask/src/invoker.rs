@@ -4,14 +4,17 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use base64_simd::STANDARD;
+use boards::{Board, Run};
 use serde_json::Value;
 
+use crate::build;
 use crate::http::Connection;
+use crate::resident;
 
 /// What `add` is asked, and what it has to answer.
 pub const INPUT: &str = r#"{"value":{"param1":2,"param2":2}}"#;
@@ -47,17 +50,24 @@ pub struct ColdStarts {
 pub struct Invoker {
     child: Child,
     pub address: SocketAddr,
+    /// Where its memory lies in the process, if that is an emulator's.
+    guest_memory: Option<[u64; 2]>,
 }
 
 impl Invoker {
-    pub fn start(executor: &Path, public_key: &Path) -> Result<Self> {
-        let mut child = Command::new(executor)
+    /// Start a board's executor, as it runs on this machine.
+    pub fn start(board: &Board, executor: &Path, public_key: &Path) -> Result<Self> {
+        let mut child = build::command(board, executor)
             .args(["invoker", "--listen", "127.0.0.1:0", "--trust"])
             .arg(public_key)
             .stdin(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
             .with_context(|| format!("cannot start {}", executor.display()))?;
+        let guest_memory = match board.run {
+            Run::Native => None,
+            Run::QemuUser { guest_memory, .. } => Some(guest_memory),
+        };
         let stderr = child.stderr.take().context("standard error is piped")?;
         let mut said = String::new();
         for line in BufReader::new(stderr).lines() {
@@ -65,7 +75,11 @@ impl Invoker {
             // The address may stand in a URL.
             let words = line.split_whitespace().map(|word| word.trim_start_matches("http://"));
             if let Some(address) = words.filter_map(|word| word.parse::<SocketAddr>().ok()).next() {
-                return Ok(Invoker { child, address });
+                return Ok(Invoker {
+                    child,
+                    address,
+                    guest_memory,
+                });
             }
             said.push_str(&line);
         }
@@ -145,15 +159,9 @@ impl Invoker {
         })
     }
 
-    /// Resident memory, in bytes.
+    /// Resident memory in bytes: the executor's own, without an emulator's.
     pub fn resident_bytes(&self) -> Result<u64> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let line = status
-            .lines()
-            .find_map(|line| line.strip_prefix("VmRSS:"))
-            .context("no VmRSS in /proc")?;
-        let kilobytes: u64 = line.trim().trim_end_matches(" kB").trim().parse()?;
-        Ok(kilobytes * 1024)
+        resident::bytes(self.child.id(), self.guest_memory)
     }
 }
 

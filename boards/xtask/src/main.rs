@@ -1,28 +1,31 @@
 //! `cargo xtask`: the build driver.
 
-mod board;
 mod build;
 mod demo;
 mod deny;
+mod deploy;
 mod http;
 mod invoker;
 mod measure;
 mod project;
+mod resident;
 mod shell;
+mod sizes;
 mod system;
 mod test;
 mod toolchain;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
-use clap::{Parser, Subcommand};
+use boards::Board;
+use clap::{Args, Parser, Subcommand};
 
-use board::Board;
 use project::Project;
 use shell::Shell;
-use system::Extent;
-use toolchain::{Source, Toolchain};
+use system::Need;
+use toolchain::{Source, Toolchain, Toolchains};
 
 /// Build, try and test the executor.
 #[derive(Parser)]
@@ -38,12 +41,31 @@ struct Arguments {
     yes: bool,
 }
 
+/// Which board.
+#[derive(Args)]
+struct OfBoard {
+    /// A name of `cargo xtask boards`, or the path of a board.toml
+    #[arg(long, value_name = "BOARD", default_value = REFERENCE)]
+    board: String,
+}
+
+impl OfBoard {
+    fn find(&self) -> Result<Board> {
+        Ok(Board::find(&self.board)?)
+    }
+}
+
 #[derive(Subcommand)]
 enum Task {
     /// Build everything, start the invoker, and let the action `add` answer: interpreted and as native code
-    Demo,
-    /// Run every test
+    ///
+    /// Another board's invoker runs here under emulation.
+    Demo(OfBoard),
+    /// Run every test; with --board, those of a board's executor
     Test {
+        /// Build this board's executor, and run everything that speaks to it over sockets; may be repeated
+        #[arg(long = "board", value_name = "BOARD")]
+        boards: Vec<String>,
         /// Only this step; may be repeated
         #[arg(long = "only", value_name = "STEP")]
         only: Vec<String>,
@@ -51,14 +73,33 @@ enum Task {
         #[arg(long)]
         list: bool,
     },
+    /// Build a board's executor, and say where it is
+    Build(OfBoard),
+    /// Install a board's executor on a board, as a service
+    ///
+    /// Builds it, copies it with rsync, and starts a hardened systemd service, by ssh with sudo. Deploying again updates it.
+    #[command(after_help = deploy::EXAMPLES)]
+    Deploy(deploy::Deploy),
     /// Install what is missing: system packages and Rust targets
     Setup {
-        /// Use Debian's Rust compiler for Wasm targets even where rustup has them
+        /// Also what this board's executor takes; may be repeated
+        #[arg(long = "board", value_name = "BOARD")]
+        boards: Vec<String>,
+        /// Use Debian's Rust compiler even where rustup has the targets
         #[arg(long)]
         force_fallback: bool,
     },
     /// Measure cold and warm starts, memory and size
-    Measure,
+    Measure(OfBoard),
+    /// Print each board's sizes and memory, and compare them with boards/sizes.toml
+    Sizes {
+        /// Only this board; may be repeated
+        #[arg(long = "board", value_name = "BOARD")]
+        boards: Vec<String>,
+        /// Write them to boards/sizes.toml instead
+        #[arg(long)]
+        write: bool,
+    },
     /// List the boards
     Boards,
 }
@@ -73,6 +114,8 @@ fn main() -> ExitCode {
     }
 }
 
+/// The board that the others are measured against: this machine.
+const REFERENCE: &str = "linux-amd64";
 /// What guests are built for.
 const WASM_TARGETS: &[&str] = &["wasm32-unknown-unknown", "wasm32-wasip1"];
 /// What the core is built for to prove that it needs no system.
@@ -83,44 +126,105 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
     let shell = Shell {
         is_verbose: arguments.verbose,
     };
+    let is_agreed = arguments.yes;
     match &arguments.command {
-        Task::Demo | Task::Measure => {
-            system::provide(shell, Extent::Build, arguments.yes)?;
-            let toolchain = provide_targets(&project, shell, WASM_TARGETS, Source::RustupThenDebian)?;
-            let board = Board::load(&project.boards(), "linux-amd64")?;
-            match arguments.command {
-                Task::Measure => measure::measure(&project, shell, &board, &toolchain)?,
-                _ => demo::demo(&project, shell, &board, &toolchain)?,
-            }
+        Task::Demo(of) => {
+            let board = of.find()?;
+            let toolchains = provide(&project, shell, &board, is_agreed)?;
+            demo::demo(&project, shell, &board, &toolchains)?;
         }
+        Task::Measure(of) => {
+            let board = of.find()?;
+            let toolchains = provide(&project, shell, &board, is_agreed)?;
+            measure::measure(&project, shell, &board, &toolchains)?;
+        }
+        Task::Build(of) => {
+            let board = of.find()?;
+            println!("{}", build_only(&project, shell, &board, is_agreed)?.display());
+        }
+        Task::Deploy(deploy) => deploy::deploy(&project, shell, deploy, is_agreed)?,
         Task::Test { list: true, .. } => {
-            for step in test::STEPS {
-                println!("{:<12} {}", step.name, step.what);
+            for (name, what) in test::steps() {
+                println!("{name:<12} {what}");
             }
         }
-        Task::Test { only, .. } => return test::test(&project, shell, only, arguments.yes),
-        Task::Setup { force_fallback } => {
-            system::provide(shell, Extent::BuildAndExamples, arguments.yes)?;
+        Task::Test { boards, only, .. } => return test::test(&project, shell, &found(boards)?, only, is_agreed),
+        Task::Sizes { boards, write } => {
+            let boards = if boards.is_empty() {
+                found(&boards::names().collect::<Vec<_>>())?
+            } else {
+                found(boards)?
+            };
+            return sizes::sizes(&project, shell, &boards, *write, is_agreed);
+        }
+        Task::Setup { boards, force_fallback } => {
+            let boards = found(boards)?;
+            let needs = boards.iter().flat_map(system::of_board);
+            let needs: Vec<Need> = [system::build(), system::examples()]
+                .concat()
+                .into_iter()
+                .chain(needs)
+                .collect();
+            system::provide(shell, &needs, is_agreed)?;
             let source = if *force_fallback {
                 Source::DebianOnly
             } else {
                 Source::RustupThenDebian
             };
-            let targets: Vec<&str> = WASM_TARGETS.iter().copied().chain([BARE_TARGET]).collect();
-            let toolchain = provide_targets(&project, shell, &targets, source)?;
-            println!("ready: {}", toolchain.describe());
+            let guests: Vec<&str> = WASM_TARGETS.iter().copied().chain([BARE_TARGET]).collect();
+            let boards = boards.iter().map(|board| vec![board.build.rust_target.as_str()]);
+            for targets in [guests].into_iter().chain(boards) {
+                let toolchain = provide_targets(&project, shell, &targets, source)?;
+                println!("ready: {} for {}", toolchain.describe(), targets.join(", "));
+            }
         }
         Task::Boards => {
-            for name in board::names(&project.boards())? {
-                let board = Board::load(&project.boards(), &name)?;
+            for name in boards::names() {
+                let Board {
+                    description,
+                    verified,
+                    build,
+                    aot,
+                    ..
+                } = Board::find(name)?;
                 println!(
-                    "{name:<16} {}\n{:16} {}, AOT {} ({})",
-                    board.description, "", board.rust_target, board.wamrc_target, board.wamrc_cpu
+                    "{name:<12} {description}\n{:12} {}, AOT {} ({})\n{:12} verified: {verified}",
+                    "", build.rust_target, aot.target, aot.cpu, ""
                 );
             }
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn found(names: &[impl AsRef<str>]) -> Result<Vec<Board>> {
+    names.iter().map(|name| Ok(Board::find(name.as_ref())?)).collect()
+}
+
+/// All that building and running a board's executor and its bundles takes.
+fn provide(project: &Project, shell: Shell, board: &Board, is_agreed: bool) -> Result<Toolchains> {
+    let needs = [system::build(), system::of_board(board)].concat();
+    system::provide(shell, &needs, is_agreed)?;
+    Ok(Toolchains {
+        guests: provide_targets(project, shell, WASM_TARGETS, Source::RustupThenDebian)?,
+        board: provide_for_board(project, shell, board)?,
+    })
+}
+
+/// A board's executor, and nothing else.
+fn build_only(project: &Project, shell: Shell, board: &Board, is_agreed: bool) -> Result<PathBuf> {
+    system::provide(
+        shell,
+        &[system::compiler(), system::of_board(board)].concat(),
+        is_agreed,
+    )?;
+    let toolchain = provide_for_board(project, shell, board)?;
+    build::executor(project, shell, board, &toolchain)
+}
+
+/// A cargo that can build a board's executor.
+fn provide_for_board(project: &Project, shell: Shell, board: &Board) -> Result<Toolchain> {
+    provide_targets(project, shell, &[&board.build.rust_target], Source::RustupThenDebian)
 }
 
 /// A cargo that can build for the targets.

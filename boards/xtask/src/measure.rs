@@ -1,19 +1,19 @@
 //! `cargo xtask measure`: the figures of the README, each with the floor beside it.
 
 use anyhow::Result;
+use boards::Board;
 
-use crate::board::Board;
 use crate::demo;
 use crate::invoker::{Invoker, Times, micros};
 use crate::project::Project;
 use crate::shell::Shell;
-use crate::toolchain::Toolchain;
+use crate::toolchain::Toolchains;
 
 const COLD_STARTS: usize = 1000;
 const WARM_RUNS: usize = 20_000;
 
-pub fn measure(project: &Project, shell: Shell, board: &Board, toolchain: &Toolchain) -> Result<()> {
-    let demonstration = demo::prepare(project, shell, board, toolchain)?;
+pub fn measure(project: &Project, shell: Shell, board: &Board, toolchains: &Toolchains) -> Result<()> {
+    let demonstration = demo::prepare(project, shell, board, toolchains)?;
     let print = |what: &str, times: &Times| {
         println!(
             "{what:<44} p50 {:7.1} µs   p99 {:7.1} µs",
@@ -24,7 +24,7 @@ pub fn measure(project: &Project, shell: Shell, board: &Board, toolchain: &Toolc
     println!("binary: {} bytes", demonstration.executor.metadata()?.len());
     for (mode, bundle) in &demonstration.bundles {
         // A process for each, so that neither finds what the other has left.
-        let invoker = Invoker::start(&demonstration.executor, &demonstration.public_key)?;
+        let invoker = Invoker::start(board, &demonstration.executor, &demonstration.public_key)?;
         let idle = invoker.resident_bytes()?;
         println!("\n{mode} (bundle: {} bytes)", bundle.metadata()?.len());
         print(

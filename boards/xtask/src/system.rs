@@ -4,70 +4,103 @@ use std::io::{self, BufRead, IsTerminal, Write};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
+use boards::{Board, Run};
 
 use crate::shell::{Shell, ask};
 
 /// A need of the build: how to see that it is met, and the packages that meet it.
-struct Need {
-    what: &'static str,
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Need {
+    what: String,
     /// A program and arguments that succeed where the need is met.
-    check: &'static [&'static str],
-    packages: &'static [&'static str],
+    check: Vec<String>,
+    packages: Vec<String>,
 }
 
-/// For the executor and the demo.
-const BUILD: &[Need] = &[
+fn need(what: &str, check: &[&str], packages: &[&str]) -> Need {
+    let owned = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect();
     Need {
-        what: "a C compiler",
-        check: &["cc", "--version"],
-        packages: &["gcc", "libc6-dev"],
-    },
-    Need {
-        what: "a C++ compiler (for the AOT compiler)",
-        check: &["c++", "--version"],
-        packages: &["g++"],
-    },
-    Need {
-        what: "LLVM 19's development files (for the AOT compiler)",
-        check: &["llvm-config-19", "--version"],
-        packages: &["llvm-19-dev", "libzstd-dev", "zlib1g-dev"],
-    },
-];
+        what: what.to_owned(),
+        check: owned(check),
+        packages: owned(packages),
+    }
+}
+
+/// For whatever is compiled on and for this machine.
+pub fn compiler() -> Vec<Need> {
+    vec![need("a C compiler", &["cc", "--version"], &["gcc", "libc6-dev"])]
+}
+
+/// For the executor of this machine, the bundler and the AOT compiler.
+pub fn build() -> Vec<Need> {
+    let mut needs = compiler();
+    needs.extend([
+        need("a C++ compiler (for the AOT compiler)", &["c++", "--version"], &["g++"]),
+        need(
+            "LLVM 19's development files (for the AOT compiler)",
+            &["llvm-config-19", "--version"],
+            &["llvm-19-dev", "libzstd-dev", "zlib1g-dev"],
+        ),
+    ]);
+    needs
+}
 
 /// For the examples in other languages, which the tests build.
-const EXAMPLES: &[Need] = &[
-    Need {
-        what: "a C compiler for WebAssembly (for the C example)",
-        check: &["sh", "-c", "clang-19 --version && wasm-ld-19 --version"],
-        packages: &["clang-19", "lld-19"],
-    },
-    Need {
-        what: "node (for the AssemblyScript example)",
-        check: &["node", "--version"],
-        packages: &["nodejs"],
-    },
-    Need {
-        what: "npm (for the AssemblyScript example)",
-        check: &["npm", "--version"],
-        packages: &["npm"],
-    },
-];
+pub fn examples() -> Vec<Need> {
+    vec![
+        need(
+            "a C compiler for WebAssembly (for the C example)",
+            &["sh", "-c", "clang-19 --version && wasm-ld-19 --version"],
+            &["clang-19", "lld-19"],
+        ),
+        need(
+            "node (for the AssemblyScript example)",
+            &["node", "--version"],
+            &["nodejs"],
+        ),
+        need("npm (for the AssemblyScript example)", &["npm", "--version"], &["npm"]),
+    ]
+}
 
-/// How much is needed.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Extent {
-    Build,
-    BuildAndExamples,
+/// For a board's executor: its C compiler with a C library, and what runs the result here.
+pub fn of_board(board: &Board) -> Vec<Need> {
+    let compiler = &board.build.c_compiler;
+    let links = format!("echo 'int main(void){{return 0;}}' | {compiler} -static -x c -o /dev/null -");
+    let packages = |packages: &[String]| packages.to_vec();
+    let mut needs = vec![Need {
+        what: format!("a C compiler and library for {}", board.name),
+        check: ["sh", "-c", &links].map(str::to_owned).to_vec(),
+        packages: packages(&board.build.packages),
+    }];
+    if let Run::QemuUser {
+        program,
+        packages: of_run,
+        ..
+    } = &board.run
+    {
+        needs.push(Need {
+            what: format!("QEMU's emulation of one program (to run {}'s)", board.name),
+            check: vec![program.clone(), "--version".to_owned()],
+            packages: packages(of_run),
+        });
+    }
+    // The machine's own compiler is asked for elsewhere.
+    needs.retain(|need| !need.packages.is_empty());
+    needs
 }
 
 /// Install what is missing. Asks first on a terminal, unless `is_agreed`.
-pub fn provide(shell: Shell, extent: Extent, is_agreed: bool) -> Result<()> {
-    let needs = BUILD.iter().chain(if extent == Extent::Build { &[] } else { EXAMPLES });
-    let missing: Vec<&Need> = needs.filter(|need| !is_met(need)).collect();
+pub fn provide(shell: Shell, needs: &[Need], is_agreed: bool) -> Result<()> {
+    let missing: Vec<&Need> = needs.iter().filter(|need| !is_met(need)).collect();
     if missing.is_empty() {
         return Ok(());
     }
-    let packages: Vec<&str> = missing.iter().flat_map(|need| need.packages).copied().collect();
+    let mut packages: Vec<&str> = missing
+        .iter()
+        .flat_map(|need| need.packages.iter().map(String::as_str))
+        .collect();
+    packages.sort_unstable();
+    packages.dedup();
     let list = missing
         .iter()
         .map(|need| format!("  - {}", need.what))
@@ -117,9 +150,10 @@ pub fn provide(shell: Shell, extent: Extent, is_agreed: bool) -> Result<()> {
 }
 
 fn is_met(need: &Need) -> bool {
-    need.check
-        .split_first()
-        .is_some_and(|(program, arguments)| ask(program, arguments).is_some())
+    need.check.split_first().is_some_and(|(program, arguments)| {
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        ask(program, &arguments).is_some()
+    })
 }
 
 fn asks_yes(question: &str) -> Result<bool> {
@@ -128,4 +162,33 @@ fn asks_yes(question: &str) -> Result<bool> {
     let mut answer = String::new();
     io::stdin().lock().read_line(&mut answer)?;
     Ok(matches!(answer.trim(), "" | "y" | "Y" | "yes"))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails so")]
+    use super::*;
+
+    #[test]
+    fn a_board_needs_what_its_description_names() {
+        assert_eq!(of_board(&Board::find("linux-amd64").unwrap()), []);
+        let needs = of_board(&Board::find("rpi-2").unwrap());
+        let packages: Vec<&str> = needs
+            .iter()
+            .flat_map(|need| need.packages.iter().map(String::as_str))
+            .collect();
+        assert_eq!(
+            packages,
+            ["gcc-arm-linux-gnueabihf", "libc6-dev-armhf-cross", "qemu-user"]
+        );
+        assert!(needs[0].check[2].contains("arm-linux-gnueabihf-gcc -static"));
+        assert_eq!(needs[1].check, ["qemu-arm", "--version"]);
+    }
+
+    #[test]
+    fn a_need_is_met_or_not() {
+        assert!(is_met(&need("a shell", &["sh", "-c", "true"], &[])));
+        assert!(!is_met(&need("failure", &["sh", "-c", "false"], &[])));
+        assert!(!is_met(&need("nothing", &["no-such-program-anywhere"], &[])));
+    }
 }

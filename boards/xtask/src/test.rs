@@ -4,33 +4,43 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
+use boards::Board;
 
-use crate::board::Board;
 use crate::build::{self, Bundle};
 use crate::project::Project;
 use crate::shell::Shell;
-use crate::system::{self, Extent};
-use crate::toolchain::{Source, Toolchain};
-use crate::{BARE_TARGET, WASM_TARGETS, demo, deny, provide_targets};
+use crate::system::{self, Need};
+use crate::toolchain::{Source, Toolchain, Toolchains};
+use crate::{BARE_TARGET, WASM_TARGETS, demo, deny, provide_for_board, provide_targets, sizes};
 
 /// One step.
-pub struct Step {
-    pub name: &'static str,
-    pub what: &'static str,
-    run: fn(&Context<'_>) -> Result<()>,
+struct Step<F> {
+    name: &'static str,
+    what: &'static str,
+    run: F,
 }
 
-/// What the steps share.
+type OfProject = Step<fn(&Context<'_>) -> Result<()>>;
+type OfBoard = Step<fn(&BoardContext<'_>) -> Result<()>>;
+
+/// What the project's steps share.
 struct Context<'a> {
     project: &'a Project,
     shell: Shell,
-    board: Board,
     toolchain: Toolchain,
 }
 
+/// What a board's steps share.
+struct BoardContext<'a> {
+    project: &'a Project,
+    shell: Shell,
+    board: &'a Board,
+    toolchains: Toolchains,
+}
+
 /// In the order in which they run: what fails fast comes first.
-pub const STEPS: &[Step] = &[
+const STEPS: &[OfProject] = &[
     Step {
         name: "format",
         what: "every Rust file is formatted",
@@ -56,11 +66,7 @@ pub const STEPS: &[Step] = &[
         what: "the SDK's tests, and the examples on another engine",
         run: guests,
     },
-    Step {
-        name: "bundles",
-        what: "the examples as signed bundles, in all ABIs and languages",
-        run: bundles,
-    },
+    BUNDLES,
     Step {
         name: "tests",
         what: "the tests of every crate, those over sockets among them",
@@ -71,44 +77,118 @@ pub const STEPS: &[Step] = &[
         what: "guests can be built without rustup's targets",
         run: fallback,
     },
+];
+
+/// What the steps of boards need, too.
+const BUNDLES: OfProject = Step {
+    name: "bundles",
+    what: "the examples as signed bundles for all boards, in all ABIs and languages",
+    run: bundles,
+};
+
+/// For each board.
+const BOARD_STEPS: &[OfBoard] = &[
+    Step {
+        name: "sockets",
+        what: "everything that speaks to the executor over sockets, interpreted and as native code",
+        run: sockets,
+    },
     Step {
         name: "demo",
         what: "the demo's two answers",
-        run: run_demo,
+        run: |context| demo::demo(context.project, context.shell, context.board, &context.toolchains),
+    },
+    Step {
+        name: "sizes",
+        what: "program and memory are as boards/sizes.toml says",
+        run: |context| sizes::check(context.project, context.shell, context.board, &context.toolchains),
     },
 ];
 
-/// Run the steps, then tell how each went.
-pub fn test(project: &Project, shell: Shell, only: &[String], is_agreed: bool) -> Result<ExitCode> {
-    if let Some(unknown) = only.iter().find(|name| !STEPS.iter().any(|step| step.name == **name)) {
+/// The boards that are tested with the project: each architecture once.
+const TESTED: &[&str] = &["linux-amd64", "rpi-4", "rpi-2"];
+
+/// The boards that the tests' bundles carry native code for.
+const FLEET: &[&str] = &["linux-amd64", "rpi-4", "rpi-2", "rpi-zero"];
+
+/// Names and meanings of the steps.
+pub fn steps() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let of_boards = BOARD_STEPS.iter().map(|step| (step.name, step.what));
+    STEPS.iter().map(|step| (step.name, step.what)).chain(of_boards)
+}
+
+/// Run the steps, then tell how each went. Without `boards`: the project's, and those of the boards that stand for all.
+pub fn test(project: &Project, shell: Shell, boards: &[Board], only: &[String], is_agreed: bool) -> Result<ExitCode> {
+    if let Some(unknown) = only.iter().find(|name| !steps().any(|(step, _)| step == **name)) {
         bail!("there is no step `{unknown}`; `cargo xtask test --list` prints them");
     }
+    let is_wanted = |name: &str| only.is_empty() || only.iter().any(|wanted| wanted == name);
+    let (steps, boards) = if boards.is_empty() {
+        (
+            STEPS,
+            TESTED
+                .iter()
+                .map(|name| Board::find(name))
+                .collect::<Result<Vec<_>, _>>()?,
+        )
+    } else {
+        (&[BUNDLES][..], boards.to_vec())
+    };
     let mut report = Report::default();
     let Some(context) = report.record("setup", "what the steps need is installed", || {
-        prepare(project, shell, is_agreed)
+        prepare(project, shell, &boards, is_agreed)
     }) else {
         return Ok(report.print());
     };
-    for step in STEPS
-        .iter()
-        .filter(|step| only.is_empty() || only.iter().any(|name| name == step.name))
-    {
+    for step in steps.iter().filter(|step| is_wanted(step.name)) {
         report.record(step.name, step.what, || (step.run)(&context));
+    }
+    if !BOARD_STEPS.iter().any(|step| is_wanted(step.name)) {
+        return Ok(report.print());
+    }
+    for board in &boards {
+        let name = |step: &str| format!("{} {step}", board.name);
+        let Some(toolchains) = report.record(&name("build"), "the board's executor", || for_board(&context, board))
+        else {
+            continue;
+        };
+        let context = BoardContext {
+            project,
+            shell,
+            board,
+            toolchains,
+        };
+        for step in BOARD_STEPS.iter().filter(|step| is_wanted(step.name)) {
+            report.record(&name(step.name), step.what, || (step.run)(&context));
+        }
     }
     Ok(report.print())
 }
 
 /// Everything that the steps share. Without it none of them can run.
-fn prepare(project: &Project, shell: Shell, is_agreed: bool) -> Result<Context<'_>> {
-    system::provide(shell, Extent::BuildAndExamples, is_agreed)?;
+fn prepare<'a>(project: &'a Project, shell: Shell, boards: &[Board], is_agreed: bool) -> Result<Context<'a>> {
+    let of_boards = boards.iter().flat_map(system::of_board);
+    let needs: Vec<Need> = [system::build(), system::examples()]
+        .concat()
+        .into_iter()
+        .chain(of_boards)
+        .collect();
+    system::provide(shell, &needs, is_agreed)?;
     let targets: Vec<&str> = WASM_TARGETS.iter().copied().chain([BARE_TARGET]).collect();
-    let toolchain = provide_targets(project, shell, &targets, Source::RustupThenDebian)?;
-    let board = Board::load(&project.boards(), "linux-amd64")?;
     Ok(Context {
         project,
         shell,
-        board,
-        toolchain,
+        toolchain: provide_targets(project, shell, &targets, Source::RustupThenDebian)?,
+    })
+}
+
+/// What a board's steps need.
+fn for_board(context: &Context<'_>, board: &Board) -> Result<Toolchains> {
+    let toolchain = provide_for_board(context.project, context.shell, board)?;
+    build::executor(context.project, context.shell, board, &toolchain)?;
+    Ok(Toolchains {
+        guests: context.toolchain.clone(),
+        board: toolchain,
     })
 }
 
@@ -118,14 +198,14 @@ struct Report(Vec<Line>);
 
 /// One step that has ended.
 struct Line {
-    name: &'static str,
+    name: String,
     what: &'static str,
     duration: Duration,
     is_passed: bool,
 }
 
 impl Report {
-    fn record<T>(&mut self, name: &'static str, what: &'static str, step: impl FnOnce() -> Result<T>) -> Option<T> {
+    fn record<T>(&mut self, name: &str, what: &'static str, step: impl FnOnce() -> Result<T>) -> Option<T> {
         eprintln!("{name}: {what}");
         let start = Instant::now();
         let result = step();
@@ -133,7 +213,7 @@ impl Report {
             eprintln!("{name} failed: {error:#}");
         }
         self.0.push(Line {
-            name,
+            name: name.to_owned(),
             what,
             duration: start.elapsed(),
             is_passed: result.is_ok(),
@@ -147,7 +227,7 @@ impl Report {
         for line in &self.0 {
             let verdict = if line.is_passed { "passed" } else { "FAILED" };
             let seconds = line.duration.as_secs_f64();
-            println!("{:<10} {verdict}  {seconds:>7.1} s  {}", line.name, line.what);
+            println!("{:<20} {verdict}  {seconds:>7.1} s  {}", line.name, line.what);
         }
         let (passed, failed) = self.count();
         println!("{passed} passed, {failed} failed");
@@ -247,15 +327,18 @@ fn bundles(context: &Context<'_>) -> Result<()> {
     let Context {
         project,
         shell,
-        board,
         toolchain,
     } = context;
     let tools = build::tools(project, *shell)?;
+    let fleet = FLEET
+        .iter()
+        .map(|name| Board::find(name))
+        .collect::<Result<Vec<_>, _>>()?;
     let bundle = |name: &str, source: &Path| {
         build::bundle(
             project,
             *shell,
-            board,
+            &fleet,
             &tools,
             toolchain,
             &Bundle {
@@ -280,7 +363,7 @@ fn bundles(context: &Context<'_>) -> Result<()> {
         source: &examples.join("add"),
         is_native_only: true,
     };
-    build::bundle(project, *shell, board, &tools, toolchain, &native_only)?;
+    build::bundle(project, *shell, &fleet, &tools, toolchain, &native_only)?;
     bundle("c-hello", &examples.join("c-hello/hello.c"))?;
     npm_packages(context)?;
     bundle("as-add", &examples.join("as-add"))?;
@@ -336,8 +419,33 @@ fn fallback(context: &Context<'_>) -> Result<()> {
     Ok(())
 }
 
-fn run_demo(context: &Context<'_>) -> Result<()> {
-    demo::demo(context.project, context.shell, &context.board, &context.toolchain)
+/// The tests are this machine's programs; the executor that they speak to is the board's.
+fn sockets(context: &BoardContext<'_>) -> Result<()> {
+    let BoardContext {
+        project, shell, board, ..
+    } = context;
+    let executor = project
+        .target
+        .join("boards")
+        .join(&board.name)
+        .join(&board.build.package);
+    let command = build::command(board, &executor);
+    let words: Vec<&str> = [command.get_program()]
+        .into_iter()
+        .chain(command.get_args())
+        .map(|word| word.to_str())
+        .collect::<Option<_>>()
+        .context("a path is not UTF-8")?;
+    let mut cargo = project.cargo();
+    cargo
+        .args(["test", "--package", "executor-linux", "--test", "*"])
+        .env("EXECUTOR_TEST_COMMAND", serde_json::to_string(&words)?)
+        .envs(test_environment(project));
+    let printed = shell.run(&format!("tests of {}'s executor", board.name), &mut cargo)?;
+    for line in printed.lines().filter(|line| line.starts_with("test result")) {
+        println!("{line}");
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -360,9 +468,9 @@ mod tests {
 
     #[test]
     fn steps_have_names_of_their_own() {
-        let mut names: Vec<_> = STEPS.iter().map(|step| step.name).chain(["setup"]).collect();
+        let mut names: Vec<_> = steps().map(|(name, _)| name).chain(["setup", "build"]).collect();
         names.sort_unstable();
         names.dedup();
-        assert_eq!(names.len(), STEPS.len() + 1);
+        assert_eq!(names.len(), STEPS.len() + BOARD_STEPS.len() + 2);
     }
 }
