@@ -223,6 +223,44 @@ fn native_code_comes_first_is_signed_and_says_what_it_needs() {
 
 #[cfg(unix)]
 #[test]
+fn one_bundle_serves_a_mixed_fleet() {
+    let bench = Workbench::new();
+    let compiler = bench.compiler(&node().wamr.to_string());
+    bench.succeed(&["keygen", "-o", "mine"]);
+    let boards = ["--board", "rpi-4", "--board", "rpi-2", "--board", "rpi-2"];
+    let build = ["build", "add.wasm", "--sign", "mine.key", "--wamrc", &compiler];
+    bench.succeed(&[&build[..], &boards].concat());
+    let bytes = bench.read("add.zip");
+    let bundle = Bundle::open(&bytes).unwrap();
+    let entries: Vec<_> = bundle.manifest().artifacts().map(|record| record.entry).collect();
+    assert_eq!(entries, ["add.aarch64v8-old.aot", "add.armv7-old.aot", "add.wasm"]);
+    let key = bench.public_key("mine.pub");
+    let keys = [key];
+    let taken = |target| {
+        let node = NodeTarget { target, ..node() };
+        let policy = Policy {
+            node: Some(node),
+            ..policy(&keys)
+        };
+        match locate(&bytes, &policy).unwrap() {
+            Located::Stored(artifact) => artifact,
+            Located::Deflated(_) => panic!("bundles are not compressed"),
+        }
+    };
+    for (target, cpu) in [("aarch64v8", "cortex-a72"), ("armv7", "cortex-a7")] {
+        let artifact = taken(target);
+        assert_eq!(artifact.kind, Kind::Aot, "{target}");
+        let told = format!("--target {target} --cpu {cpu} --target-abi");
+        let code = String::from_utf8_lossy(&bytes[artifact.range]).into_owned();
+        assert!(code.contains(&told), "{target}: {code}");
+    }
+    assert_eq!(taken("x86_64").kind, Kind::Wasm, "a node that nobody thought of");
+    let complaint = bench.fail(&[&build[..], &["--board", "rpi-9"]].concat());
+    assert!(complaint.contains("no board `rpi-9`"), "{complaint}");
+}
+
+#[cfg(unix)]
+#[test]
 fn a_compiler_that_fails_or_is_not_there_is_named() {
     let bench = Workbench::new();
     let compiler = bench.compiler(&node().wamr.to_string());
