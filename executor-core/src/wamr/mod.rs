@@ -99,20 +99,13 @@ impl core::error::Error for StartError {}
 pub fn node_target<'a>(cpu_features: &'a [&'a str]) -> NodeTarget<'a> {
     let ((major, minor, patch), aot_format) = raw::version();
     let number = |number: u32| u16::try_from(number).unwrap_or(u16::MAX);
-    let target = if cfg!(target_arch = "x86_64") {
-        "x86_64"
-    } else if cfg!(target_arch = "aarch64") {
-        "aarch64v8"
-    } else {
-        "armv7"
-    };
     let wamr = WamrVersion {
         major: number(major),
         minor: number(minor),
         patch: number(patch),
     };
     NodeTarget {
-        target,
+        target: raw::AOT_TARGET,
         cpu_features,
         bounds: Bounds::Software,
         wamr,

@@ -7,6 +7,7 @@ pub struct Target {
     pub os: String,
     arch: String,
     abi: String,
+    triple: String,
     fast_interpreter: bool,
     thread_manager: bool,
 }
@@ -18,6 +19,7 @@ impl Target {
             os: cargo("CFG_TARGET_OS"),
             arch: cargo("CFG_TARGET_ARCH"),
             abi: cargo("CFG_TARGET_ABI"),
+            triple: env::var("TARGET").unwrap_or_default(),
             fast_interpreter: env::var_os("CARGO_FEATURE_FAST_INTERPRETER").is_some(),
             thread_manager: env::var_os("CARGO_FEATURE_THREAD_MANAGER").is_some(),
         };
@@ -27,6 +29,28 @@ impl Target {
             target.os
         );
         target
+    }
+
+    /// The instruction set of the AOT code that this build runs, in the words of WAMR's compiler: an AOT file names its own,
+    /// and the loader takes no other.
+    ///
+    /// Cargo tells all 32-bit Arm apart by the triple only: `CARGO_CFG_TARGET_ARCH` is `arm` for each, and the version is
+    /// not among the features that stable Rust shows. Rust's plain `arm` is Armv6.
+    pub fn aot_target(&self) -> String {
+        match (self.arch.as_str(), self.triple.split('-').next().unwrap_or_default()) {
+            ("aarch64", _) => "aarch64v8".to_owned(),
+            ("arm", "arm") => "armv6".to_owned(),
+            ("arm", version) if version.starts_with("armv7") || version.starts_with("thumbv7") => "armv7".to_owned(),
+            ("arm", version) => version.to_owned(),
+            (other, _) => other.to_owned(),
+        }
+    }
+
+    /// What the C compiler has to be told beyond what `cc` tells it.
+    pub fn flags(&self) -> &'static [&'static str] {
+        // Debian's compiler for armhf makes Thumb code by default; WAMR's makers build for Arm, and its calls from assembly
+        // are tested so.
+        if self.arch == "arm" { &["-marm"] } else { &[] }
     }
 
     /// WAMR's name of the processor, the file that calls native functions on it, and the file that relocates AOT code.
@@ -75,6 +99,9 @@ pub fn defines(target: &Target) -> Vec<(String, String)> {
     ];
     let (processor, ..) = target.processor();
     defines.push((processor, "1"));
+    let quoted = format!("\"{}\"", target.aot_target());
+    // What the loader compares an AOT file's target with (`get_current_target`), on the processors of several kinds.
+    defines.push(("BUILD_TARGET", &quoted));
     defines
         .into_iter()
         .map(|(name, value)| (name.to_owned(), value.to_owned()))

@@ -32,6 +32,10 @@ fn main() {
     for (name, value) in files::defines(&target) {
         build.define(&name, Some(value.as_str()));
     }
+    for flag in target.flags() {
+        build.flag(flag);
+    }
+    println!("cargo:rustc-env=WAMR_SYS_AOT_TARGET={}", target.aot_target());
     for include in files::includes(&target) {
         build.include(core.join(include));
     }

@@ -16,6 +16,7 @@ pub use instance::{Function, Instance};
 pub use module::{Buffer, Export, Module};
 pub use natives::{Imports, Native, register};
 pub use snapshot::Snapshot;
+pub use wamr_sys::AOT_TARGET;
 
 use core::ffi::{CStr, c_char};
 
