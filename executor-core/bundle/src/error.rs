@@ -96,7 +96,9 @@ impl fmt::Display for CodeError {
             }
             CodeError::ArtifactMissing => "the bundle lacks an artifact that its manifest names: build it again",
             CodeError::ArtifactDamaged => "the artifact does not match its checksum or length: build or pack it again",
-            CodeError::ArtifactLen => "the artifact is larger than this node takes",
+            CodeError::ArtifactLen => {
+                "the artifact is larger than this node takes: build it smaller, or give the executor a larger memory budget"
+            }
             CodeError::AotBare => {
                 "AOT code runs only from a bundle signed by a trusted key: send the .wasm, or a bundle of `bundle build --sign`"
             }

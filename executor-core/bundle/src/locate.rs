@@ -160,7 +160,7 @@ fn locate_in_bundle(bytes: &[u8], bundle: &Bundle<'_>, policy: &Policy<'_>) -> R
                     }
                 }
                 Err(error) => {
-                    log::debug!("{}: skipping {}: {error}", manifest.head().name, record.entry);
+                    tell_skipped(manifest.head().name, &record, &target, error, policy.node);
                     refusal = Some(nearest(refusal, error));
                 }
             },
@@ -189,6 +189,7 @@ fn locate_in_bundle(bytes: &[u8], bundle: &Bundle<'_>, policy: &Policy<'_>) -> R
         );
     }
     let record = chosen.ok_or(refusal.unwrap_or(CodeError::NoModule))?;
+    log::debug!("{}: taking {}", manifest.head().name, record.entry);
     let file = bundle.file(record.entry).ok_or(CodeError::ArtifactMissing)?;
     if record.len != file.content_len as u64 {
         return Err(CodeError::ArtifactDamaged);
@@ -220,6 +221,41 @@ fn fits(aot: &AotTarget<'_>, node: Option<NodeTarget<'_>>) -> Result<(), CodeErr
     } else if aot.wamr != node.wamr || aot.aot_format != node.aot_format {
         Err(CodeError::AotVersion)
     } else {
+        Ok(())
+    }
+}
+
+/// Say why an artifact is passed over. Other boards' artifacts are what bundles are for; that a machine is older than its
+/// code expects, somebody may want to know.
+fn tell_skipped(
+    bundle: &str,
+    record: &ArtifactRecord<'_>,
+    target: &AotTarget<'_>,
+    error: CodeError,
+    node: Option<NodeTarget<'_>>,
+) {
+    let entry = record.entry;
+    match (error, node) {
+        (CodeError::AotCpuFeatures, Some(node)) => {
+            log::info!("{bundle}: skipping {entry}: this CPU lacks {}", Missing(target, &node));
+        }
+        _ => log::debug!("{bundle}: skipping {entry}: {}", Reason(error)),
+    }
+}
+
+/// The CPU features that code needs and a node lacks, with commas.
+struct Missing<'m>(&'m AotTarget<'m>, &'m NodeTarget<'m>);
+
+impl fmt::Display for Missing<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Missing(target, node) = self;
+        let missing = target
+            .cpu_features()
+            .filter(|feature| !node.cpu_features.contains(feature));
+        for (index, feature) in missing.enumerate() {
+            f.write_str(if index == 0 { "" } else { ", " })?;
+            f.write_str(feature)?;
+        }
         Ok(())
     }
 }

@@ -67,7 +67,13 @@ pub(super) fn load<R: Runtime, N: Node, L: RawMutex>(
         init.artifact.range = align(init.body.as_mut(), init.artifact.range, code.room)
             .ok_or(InitError::Code(CodeError::ArtifactDamaged))?;
     }
-    executor.runtime.load(init).map_err(InitError::Load)
+    let (kind, len) = (init.artifact.kind, init.artifact.range.len());
+    let action = executor.runtime.load(init).map_err(InitError::Load)?;
+    match kind {
+        Kind::Aot => log::info!("loaded native code of {len} bytes"),
+        Kind::Wasm => log::info!("loaded a module of {len} bytes, to be interpreted"),
+    }
+    Ok(action)
 }
 
 /// Decoded code.
