@@ -2,6 +2,9 @@
 //!
 //! Native code in a bundle names the features that it uses; it runs here only if all of them are among these.
 
+pub mod arm;
+
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 macro_rules! detected {
     ($detect:ident: $($feature:tt),+) => {
         [$(($feature, std::arch::$detect!($feature))),+]
@@ -27,8 +30,21 @@ pub fn detect() -> Vec<&'static str> {
         "neon", "aes", "sha2", "crc", "lse", "rdm", "rcpc", "dotprod", "fp16", "sha3", "bf16", "i8mm")
 }
 
-/// None are known: `std` cannot detect them here, so code must do with its target's baseline.
-#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+/// The features that were detected: `std` cannot do it here, the kernel tells them.
+#[cfg(target_arch = "arm")]
+pub fn detect() -> Vec<&'static str> {
+    // The kernel's list is read from this file. Without it nothing is known (`linux_hwcap` would panic), so that code must do
+    // with its target's baseline.
+    if std::fs::File::open("/proc/self/auxv").is_err() {
+        log::warn!("/proc is not mounted: the CPU's features are not known, native code that names any is skipped");
+        return Vec::new();
+    }
+    let (hwcap, hwcap2) = rustix::param::linux_hwcap();
+    arm::features(hwcap, hwcap2)
+}
+
+/// None are known: code must do with its target's baseline.
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "arm")))]
 pub fn detect() -> Vec<&'static str> {
     Vec::new()
 }
