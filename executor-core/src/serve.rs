@@ -89,7 +89,12 @@ fn perform<C: Read + Write, R: Runtime, N: Node, L: RawMutex>(
         Route::Run(_) => settings.run_body_max_bytes,
         Route::Start | Route::Destroy(_) => CONTROL_BODY_MAX_BYTES.min(inbox.capacity()),
     };
-    let len = body_len(framing, body_max_bytes)?;
+    let len = body_len(framing, body_max_bytes).map_err(|error| match (error, &route) {
+        (RequestError::TooLarge { body_len, max_bytes }, Route::Init(_)) => {
+            RequestError::BundleTooLarge { body_len, max_bytes }
+        }
+        (error, _) => error,
+    })?;
     let owned;
     let command = match route {
         Route::Init(container) => Command::init(container, receive_owned(executor, connection, inbox, framing, len)?),

@@ -9,7 +9,6 @@ use std::{fs, io};
 
 use action_bundle::{KeyError, Policy, PublicKey, RecentlyVerified, Verified, VerifiedSignatures};
 use executor_core::executor::{Executor, Settings, Slot};
-use executor_core::limits::ARTIFACT_MAX_BYTES;
 use executor_core::wamr::{self, Config, Engine, StartError};
 use log::warn;
 use parking_lot::{Mutex, RawMutex};
@@ -73,8 +72,19 @@ pub fn policy(options: &arguments::Engine) -> Result<Policy<'static>, AssemblyEr
         trusted_keys: keys.leak(),
         trust_any_aot: options.trust_any_aot,
         node: Some(wamr::node_target(cpu_features::detect().leak())),
-        artifact_max_bytes: ARTIFACT_MAX_BYTES,
+        artifact_max_bytes: options.memory_budget().artifact,
         verified: Some(Box::leak(Box::new(Remembered(Mutex::new(RecentlyVerified::new()))))),
+    })
+}
+
+/// What follows from the options for requests; the rest is as the protocol has it.
+///
+/// # Errors
+/// [`AssemblyError::Key`], [`AssemblyError::KeyFile`]
+pub fn settings(options: &arguments::Engine) -> Result<Settings<'static>, AssemblyError> {
+    Ok(Settings {
+        init_body_max_bytes: options.memory_budget().init_body,
+        ..Settings::new(policy(options)?)
     })
 }
 
@@ -89,8 +99,10 @@ pub fn executor(
     containers_max: usize,
 ) -> Result<LinuxExecutor, AssemblyError> {
     let machine = Machine::new(&options.allow_dirs).map_err(|(grant, error)| AssemblyError::Directory(grant, error))?;
+    let budget = options.memory_budget();
     let config = Config {
-        guest_memory_max_bytes: options.memory_max_bytes,
+        guest_memory_max_bytes: budget.instance,
+        buffers_max_bytes: budget.buffers,
         environment: environment(std::env::vars_os()),
         ..Config::default()
     };
@@ -150,6 +162,17 @@ mod tests {
 
     const KEY: &str = "ed25519-public:11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=";
 
+    fn trusting(key: &str) -> arguments::Engine {
+        arguments::Engine {
+            trust: vec![key.to_owned()],
+            trust_any_aot: false,
+            allow_dirs: Vec::new(),
+            memory_total_bytes: None,
+            memory_max_bytes: None,
+            log: None,
+        }
+    }
+
     #[test]
     fn a_key_is_given_as_text_or_in_a_file() {
         let directory = tempfile::tempdir().unwrap();
@@ -157,10 +180,7 @@ mod tests {
         fs::write(&path, format!("{KEY}\n")).unwrap();
         let key: PublicKey = KEY.parse().unwrap();
         for value in [KEY, path.to_str().unwrap()] {
-            let options = arguments::Engine {
-                trust: vec![value.to_owned()],
-                ..arguments::Engine::default()
-            };
+            let options = trusting(value);
             assert_eq!(policy(&options).unwrap().trusted_keys, [key]);
         }
         fs::write(&path, "something else").unwrap();
@@ -169,10 +189,7 @@ mod tests {
             ("ed25519-public:short", "a public key has the form"),
             ("/nonexistent/key.pub", "neither a key"),
         ] {
-            let options = arguments::Engine {
-                trust: vec![value.to_owned()],
-                ..arguments::Engine::default()
-            };
+            let options = trusting(value);
             let error = policy(&options).err().unwrap().to_string();
             assert!(error.contains(value) && error.contains(complaint), "{error}");
         }

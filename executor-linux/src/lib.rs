@@ -14,7 +14,9 @@
 //! | [`wasi_files`] | this machine as guests see it |
 //! | [`supervisor`] | the main thread: signals, housekeeping, the end |
 //! | [`once`] | one activation in this process |
-//! | [`cpu_features`], [`descriptors`], [`logger`] | small helpers |
+//! | [`hardware`], [`cpu_features`] | what the machine has |
+//! | [`memory_budget`] | the memory that the operator gives, divided |
+//! | [`descriptors`], [`logger`] | small helpers |
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test fails so"))]
@@ -24,7 +26,9 @@ pub mod assembly;
 pub mod command_line;
 pub mod cpu_features;
 pub mod descriptors;
+pub mod hardware;
 pub mod logger;
+pub mod memory_budget;
 pub mod node;
 pub mod once;
 pub mod ports;

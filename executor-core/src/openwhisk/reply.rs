@@ -46,6 +46,13 @@ pub enum RequestError {
         /// The longest that is taken.
         max_bytes: usize,
     },
+    /// The same of an `/init`, whose body is a bundle.
+    BundleTooLarge {
+        /// The body's length.
+        body_len: u64,
+        /// The longest that is taken.
+        max_bytes: usize,
+    },
     /// There is no memory for the body.
     OutOfMemory,
     /// The body did not come.
@@ -166,7 +173,7 @@ impl<'a> Reply<'a> {
             RequestError::Route(RouteError::NotFound) => StatusCode::NotFound,
             RequestError::Route(RouteError::MethodNotAllowed) => StatusCode::MethodNotAllowed,
             RequestError::TransferCoded => StatusCode::LengthRequired,
-            RequestError::TooLarge { .. } => StatusCode::ContentTooLarge,
+            RequestError::TooLarge { .. } | RequestError::BundleTooLarge { .. } => StatusCode::ContentTooLarge,
             RequestError::OutOfMemory => StatusCode::InternalServerError,
             RequestError::Command(CommandError::ScalarValue) => StatusCode::NotFound,
             RequestError::Command(CommandError::Json(_) | CommandError::NotObject | CommandError::FieldType(_)) => {
@@ -304,6 +311,11 @@ impl fmt::Display for RequestError {
             RequestError::TooLarge { body_len, max_bytes } => {
                 write!(f, "The request's body is too large: {body_len} > {max_bytes} bytes.")
             }
+            RequestError::BundleTooLarge { body_len, max_bytes } => write!(
+                f,
+                "The bundle is larger than this node takes (an /init of {body_len} > {max_bytes} bytes): build it smaller or \
+                 for fewer targets, or give the executor a larger memory budget."
+            ),
             RequestError::OutOfMemory => f.write_str("This node has no memory for a request of this size now."),
             RequestError::Body(error) => error.fmt(f),
             RequestError::Command(error) => error.fmt(f),

@@ -318,6 +318,15 @@ fn request_errors_as_told() {
         413,
         "The request's body is too large: 18446744073709551615 > 9 bytes.",
     );
+    check(
+        RequestError::BundleTooLarge {
+            body_len: u64::MAX,
+            max_bytes: 9,
+        },
+        413,
+        "The bundle is larger than this node takes (an /init of 18446744073709551615 > 9 bytes): build \
+         it smaller or for fewer targets, or give the executor a larger memory budget.",
+    );
     let scalar = "The action did not receive a dictionary or array as an argument.";
     check(RequestError::Command(CommandError::ScalarValue), 404, scalar);
     assert_eq!(told(RequestError::Receive(crate::http::ReceiveError::Closed)), None);

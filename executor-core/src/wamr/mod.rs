@@ -9,6 +9,7 @@
 //! | `action` | a loaded action: module, ABI, environment, and its pool of instances |
 //! | `abi` | the three guest ABIs, and how each is run |
 //! | `imports` | what a guest can import: WASI preview 1 and `http.get` |
+//! | `budget` | how much memory bodies and code may take |
 //! | `finished` | a run that has ended, and the return of its instance |
 //!
 //! **Invariant.** A run gets an instance whose state is that of a fresh one: either it is fresh, or its last call returned
@@ -16,6 +17,7 @@
 
 mod abi;
 mod action;
+mod budget;
 mod environment;
 mod finished;
 mod imports;
@@ -30,6 +32,7 @@ use executor_wasi::Host;
 use lock_api::{Mutex, RawMutex};
 
 pub use self::action::Action;
+use self::budget::Budget;
 pub use self::finished::Finished;
 pub use self::raw::Buffer;
 use self::raw::ExecEnv;
@@ -49,6 +52,9 @@ const ENVIRONMENTS_KEPT: usize = 64;
 pub struct Config {
     /// The most linear memory that one instance may have, in bytes.
     pub guest_memory_max_bytes: usize,
+    /// The most memory that bodies and code take, all together: of requests that are being served, and of loaded modules
+    /// that are kept (AOT code's data). In bytes.
+    pub buffers_max_bytes: usize,
     /// Instances that a container keeps ready. More runs at once make theirs on the way.
     pub spares_max: usize,
     /// Variables that every guest sees: `KEY=value` and a NUL, for each.
@@ -59,6 +65,7 @@ impl Default for Config {
     fn default() -> Self {
         Config {
             guest_memory_max_bytes: GUEST_MEMORY_MAX_BYTES,
+            buffers_max_bytes: usize::MAX,
             spares_max: 4,
             environment: Box::default(),
         }
@@ -69,6 +76,7 @@ impl Default for Config {
 pub struct Engine<H, L> {
     host: H,
     config: Config,
+    budget: Arc<Budget>,
     interpreter_environments: Mutex<L, heapless::Vec<ExecEnv, ENVIRONMENTS_KEPT>>,
     aot_environments: Mutex<L, heapless::Vec<ExecEnv, ENVIRONMENTS_KEPT>>,
 }
@@ -133,6 +141,7 @@ impl<H: Host, L: RawMutex> Engine<H, L> {
         }
         Ok(Engine {
             host,
+            budget: Arc::new(Budget::new(config.buffers_max_bytes)),
             config,
             interpreter_environments: Mutex::new(heapless::Vec::new()),
             aot_environments: Mutex::new(heapless::Vec::new()),
@@ -183,7 +192,7 @@ impl<H: Host, L: RawMutex> Runtime for Engine<H, L> {
     type Finished = Finished<L>;
 
     fn buffer(&self, len: usize) -> Result<Buffer, OutOfMemory> {
-        Buffer::new(len)
+        Buffer::new(&self.budget, len)
     }
 
     fn load(&self, init: Init<Buffer>) -> Result<Arc<Action<L>>, LoadError> {

@@ -117,7 +117,14 @@ fn bodies_that_are_too_long_are_not_read() {
             let (responses, unread) = converse(executor, world, listener, &post(target, &padded(max + 1)), 600);
             assert_eq!(responses.len(), 1);
             assert_eq!(responses[0].status, 413, "{target}");
-            let text = format!("The request's body is too large: {} > {max} bytes.", max + 1);
+            let text = match target {
+                "/init" => format!(
+                    "The bundle is larger than this node takes (an /init of {} > {max} bytes): build it smaller or for \
+                     fewer targets, or give the executor a larger memory budget.",
+                    max + 1
+                ),
+                _ => format!("The request's body is too large: {} > {max} bytes.", max + 1),
+            };
             assert_eq!(responses[0].body, error(&text));
             assert!(responses[0].head.contains("\r\nConnection: close"));
             assert!(unread > 0 || max < 600, "{target}");

@@ -12,18 +12,23 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use executor_core::limits::{CONTAINER_IDLE_MAX_MS, GUEST_MEMORY_MAX_BYTES};
+use executor_core::limits::CONTAINER_IDLE_MAX_MS;
 use executor_core::openwhisk::ReplyStyle;
 use lexopt::Arg;
 use log::LevelFilter;
 
+use super::defaults::Defaults;
 use super::help;
+use crate::memory_budget::MemoryBudget;
 use crate::wasi_files::Grant;
+
+/// The least that can be divided: a quarter of it, the longest body of an `/init`, takes any of our example bundles.
+const MEMORY_TOTAL_LEAST_BYTES: u64 = 8 << 20;
 
 /// What to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
-    /// Print this text.
+    /// Print this text, filled in.
     Help(&'static str),
     /// Print the version.
     Version,
@@ -44,8 +49,10 @@ pub struct Engine {
     pub trust_any_aot: bool,
     /// Directories that guests may use.
     pub allow_dirs: Vec<Grant>,
-    /// The most linear memory of an instance.
-    pub memory_max_bytes: usize,
+    /// The memory for bodies, code and guests. `None`: no limit.
+    pub memory_total_bytes: Option<usize>,
+    /// The most linear memory of an instance. `None`: a share of the total.
+    pub memory_max_bytes: Option<usize>,
     /// The executor's own messages. `None`: as the environment says.
     pub log: Option<LevelFilter>,
 }
@@ -89,36 +96,42 @@ pub struct Run {
     pub main: String,
 }
 
-impl Default for Engine {
-    fn default() -> Self {
+impl Engine {
+    fn new(defaults: &Defaults) -> Self {
         Engine {
             trust: Vec::new(),
             trust_any_aot: false,
             allow_dirs: Vec::new(),
-            memory_max_bytes: GUEST_MEMORY_MAX_BYTES,
+            memory_total_bytes: defaults.memory_total_bytes,
+            memory_max_bytes: None,
             log: None,
         }
+    }
+
+    /// The memory, divided.
+    pub fn memory_budget(&self) -> MemoryBudget {
+        MemoryBudget::new(self.memory_total_bytes, self.memory_max_bytes)
     }
 }
 
 impl Server {
-    fn on(listen: SocketAddr, log_sentinels: bool) -> Self {
+    fn on(listen: SocketAddr, log_sentinels: bool, defaults: &Defaults) -> Self {
         Server {
             listen,
-            threads_max: 256,
-            connections_max: 16_384,
+            threads_max: defaults.threads_max,
+            connections_max: defaults.connections_max,
             drain: Duration::from_secs(30),
             log_sentinels,
         }
     }
 }
 
-impl Default for Invoker {
-    fn default() -> Self {
+impl Invoker {
+    fn new(defaults: &Defaults) -> Self {
         Invoker {
             reply: ReplyStyle::Plain,
             ports: None,
-            containers_max: 2048,
+            containers_max: defaults.containers_max,
             idle: Duration::from_millis(CONTAINER_IDLE_MAX_MS),
         }
     }
@@ -146,7 +159,7 @@ impl From<lexopt::Error> for UsageError {
 ///
 /// # Errors
 /// [`UsageError`]: the sentence for the user.
-pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, UsageError> {
+pub fn parse(arguments: impl IntoIterator<Item = OsString>, defaults: &Defaults) -> Result<Command, UsageError> {
     let mut arguments = lexopt::Parser::from_args(arguments);
     let command = match arguments.next()? {
         None => return Err(UsageError("a command is missing: action, invoker or run".into())),
@@ -156,9 +169,9 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, U
         Some(other) => return Err(other.unexpected().into()),
     };
     match command.to_str() {
-        Some("action") => parse_action(arguments),
-        Some("invoker") => parse_invoker(arguments),
-        Some("run") => parse_run(arguments),
+        Some("action") => parse_action(arguments, defaults),
+        Some("invoker") => parse_invoker(arguments, defaults),
+        Some("run") => parse_run(arguments, defaults),
         Some("help") => Ok(Command::Help(help::TOP)),
         _ => Err(UsageError(format!(
             "{command:?} is no command; there are action, invoker and run"
@@ -166,9 +179,9 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command, U
     }
 }
 
-fn parse_action(mut arguments: lexopt::Parser) -> Result<Command, UsageError> {
-    let mut engine = Engine::default();
-    let mut server = Server::on((Ipv4Addr::UNSPECIFIED, 8080).into(), true);
+fn parse_action(mut arguments: lexopt::Parser, defaults: &Defaults) -> Result<Command, UsageError> {
+    let mut engine = Engine::new(defaults);
+    let mut server = Server::on((Ipv4Addr::UNSPECIFIED, 8080).into(), true, defaults);
     while let Some(option) = next(&mut arguments)? {
         match option.as_str() {
             "help" => return Ok(Command::Help(help::ACTION)),
@@ -179,10 +192,10 @@ fn parse_action(mut arguments: lexopt::Parser) -> Result<Command, UsageError> {
     Ok(Command::Action(engine, server))
 }
 
-fn parse_invoker(mut arguments: lexopt::Parser) -> Result<Command, UsageError> {
-    let mut engine = Engine::default();
-    let mut server = Server::on((Ipv4Addr::LOCALHOST, 9000).into(), false);
-    let mut invoker = Invoker::default();
+fn parse_invoker(mut arguments: lexopt::Parser, defaults: &Defaults) -> Result<Command, UsageError> {
+    let mut engine = Engine::new(defaults);
+    let mut server = Server::on((Ipv4Addr::LOCALHOST, 9000).into(), false, defaults);
+    let mut invoker = Invoker::new(defaults);
     while let Some(option) = next(&mut arguments)? {
         match option.as_str() {
             "help" => return Ok(Command::Help(help::INVOKER)),
@@ -197,8 +210,8 @@ fn parse_invoker(mut arguments: lexopt::Parser) -> Result<Command, UsageError> {
     Ok(Command::Invoker(engine, server, invoker))
 }
 
-fn parse_run(mut arguments: lexopt::Parser) -> Result<Command, UsageError> {
-    let mut engine = Engine::default();
+fn parse_run(mut arguments: lexopt::Parser, defaults: &Defaults) -> Result<Command, UsageError> {
+    let mut engine = Engine::new(defaults);
     let mut main = String::new();
     let mut positional = Vec::new();
     while let Some(argument) = arguments.next()? {
@@ -251,12 +264,12 @@ impl Engine {
                 self.allow_dirs.push(grant);
             }
             "memory-max" => {
-                let Bytes(bytes) = value(
-                    option,
-                    "a number of bytes from 64K to 4G; K, M and G are understood",
-                    arguments,
-                )?;
-                self.memory_max_bytes = bytes;
+                // One page to the most that a 32-bit memory can have.
+                let bytes = bytes(option, ("64K", 64 << 10), Some(("4G", 4 << 30)), arguments)?;
+                self.memory_max_bytes = Some(bytes);
+            }
+            "memory-total" => {
+                self.memory_total_bytes = Some(bytes(option, ("8M", MEMORY_TOTAL_LEAST_BYTES), None, arguments)?);
             }
             "log" => self.log = Some(value(option, "off, error, warn, info, debug or trace", arguments)?),
             _ => return Ok(false),
@@ -357,6 +370,26 @@ fn seconds(option: &str, least: u64, arguments: &mut lexopt::Parser) -> Result<D
     }
 }
 
+/// A number of bytes, from the least to the most that is allowed, each with its name. What this machine cannot count is as
+/// much as it can.
+fn bytes(
+    option: &str,
+    (least_name, least): (&str, u64),
+    most: Option<(&str, u64)>,
+    arguments: &mut lexopt::Parser,
+) -> Result<usize, UsageError> {
+    let text = text(option, arguments)?;
+    let range = least..=most.map_or(u64::MAX, |(_, most)| most);
+    match text.parse() {
+        Ok(Bytes(bytes)) if range.contains(&bytes) => Ok(usize::try_from(bytes).unwrap_or(usize::MAX)),
+        _ => {
+            let most = most.map(|(name, _)| format!(" to {name}")).unwrap_or_default();
+            let allowed = format!("a number of bytes from {least_name}{most}; K, M and G are understood");
+            Err(not_allowed(option, &text, &allowed))
+        }
+    }
+}
+
 fn not_allowed(option: &str, value: &str, allowed: &str) -> UsageError {
     UsageError(format!("--{option}: {value:?} is not allowed; give {allowed}"))
 }
@@ -365,7 +398,7 @@ fn not_allowed(option: &str, value: &str, allowed: &str) -> UsageError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Malformed;
 
-struct Bytes(usize);
+struct Bytes(u64);
 
 impl FromStr for Bytes {
     type Err = Malformed;
@@ -377,16 +410,8 @@ impl FromStr for Bytes {
             Some(b'G') => (&text[..text.len() - 1], 1 << 30),
             _ => (text, 1_u64),
         };
-        let bytes = digits
-            .parse::<u64>()
-            .ok()
-            .and_then(|count| count.checked_mul(unit))
-            .ok_or(Malformed)?;
-        // One page to the most that a 32-bit memory can have.
-        if !((64 << 10)..=(4 << 30)).contains(&bytes) {
-            return Err(Malformed);
-        }
-        usize::try_from(bytes).map(Bytes).map_err(|_| Malformed)
+        let bytes = digits.parse::<u64>().ok().and_then(|count| count.checked_mul(unit));
+        bytes.map(Bytes).ok_or(Malformed)
     }
 }
 

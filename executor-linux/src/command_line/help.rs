@@ -1,9 +1,46 @@
 //! The texts of `--help`.
+//!
+//! `[@name]` at the end of a line stands for the default of the option of this name, which differs from program to program and
+//! from machine to machine: [`fill`] puts it in.
+
+use super::defaults::Defaults;
+use crate::memory_budget::{MemoryBudget, in_units};
+
+/// Where a line with a default ends, in characters.
+const LINE_END: usize = 80;
+
+/// The text for this program, with the defaults that hold here.
+pub fn fill(text: &str, program: &str, defaults: &Defaults) -> String {
+    let budget = MemoryBudget::new(defaults.memory_total_bytes, None);
+    let value = |name: &str| match name {
+        "memory-total" => defaults
+            .memory_total_bytes
+            .map_or("no limit".to_owned(), |bytes| in_units(bytes as u64)),
+        "memory-max" => in_units(budget.instance as u64),
+        "threads-max" => defaults.threads_max.to_string(),
+        "connections-max" => defaults.connections_max.to_string(),
+        "max-containers" => defaults.containers_max.to_string(),
+        other => other.to_owned(),
+    };
+    let mut filled = String::with_capacity(text.len());
+    for line in text.lines() {
+        match line.strip_suffix(']').and_then(|line| line.rsplit_once("[@")) {
+            Some((line, name)) => {
+                let value = value(name);
+                let width = LINE_END.saturating_sub(value.chars().count() + 2);
+                filled.push_str(&format!("{:<width$}[{value}]", line.trim_end()));
+            }
+            None => filled.push_str(&line.replace("executor-linux", program)),
+        }
+        filled.push('\n');
+    }
+    filled
+}
 
 macro_rules! server_options {
     () => {
-        r"  --threads-max N          At most N requests at once                      [256]
-  --connections-max N      At most N connections without a request   [16384]
+        r"  --threads-max N          At most N requests at once [@threads-max]
+  --connections-max N      At most N connections without a request [@connections-max]
   --drain-seconds S        After SIGTERM new work gets 503, and what runs gets S
                            seconds to end; a second signal ends it at once  [30]
 "
@@ -19,7 +56,10 @@ macro_rules! engine_options {
   --allow-dir HOST[::GUEST]
                            Let guests use the directory HOST, as GUEST.
                            Repeatable
-  --memory-max BYTES       Linear memory of one instance; K, M, G         [256M]
+  --memory-total BYTES     Memory for bodies and code (half) and for guests
+                           (half); K, M, G [@memory-total]
+  --memory-max BYTES       Linear memory of one instance; if not given, half of
+                           --memory-total, at most 256M [@memory-max]
   --log LEVEL              off, error, warn, info, debug, trace; also the
                            variable EXECUTOR_LOG                          [warn]
 
@@ -92,7 +132,7 @@ Usage: executor-linux invoker [OPTIONS]
     r#"  --reply plain|envelope   Results as OpenWhisk's runtimes give them, or in
                            WOW's {"status":…,"result":…} envelope       [plain]
   --ports 0|LOW-HIGH       The containers' ports; 0: any free one            [0]
-  --max-containers N       At most N containers at once                   [2048]
+  --max-containers N       At most N containers at once [@max-containers]
   --idle-seconds S         Remove containers that are idle for S seconds   [660]
   --log-sentinels          Write OpenWhisk's sentinel line after each activation
 "#,

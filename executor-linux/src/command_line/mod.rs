@@ -1,6 +1,7 @@
 //! The program: from its arguments to its exit status.
 
 pub mod arguments;
+pub mod defaults;
 pub mod help;
 
 use std::io::{IsTerminal, Read, Write};
@@ -10,13 +11,14 @@ use std::sync::Arc;
 use std::time::Duration;
 use std::{fs, io};
 
-use executor_core::executor::Settings;
 use executor_core::json;
 use executor_core::openwhisk::Listener;
+use executor_core::wamr;
 use log::{LevelFilter, info};
 
 use crate::activation_log::ActivationLog;
 use crate::assembly;
+use crate::memory_budget::in_units;
 use crate::node::LinuxNode;
 use crate::once::{self, Outcome};
 use crate::ports::Ports;
@@ -25,8 +27,9 @@ use crate::server::pool::Pool;
 use crate::server::reactor::Reactor;
 use crate::service::Actions;
 use crate::supervisor::{End, Signals, supervise};
-use crate::{descriptors, logger};
+use crate::{cpu_features, descriptors, logger};
 use arguments::{Command, Engine, Invoker, Run, Server};
+use defaults::Program;
 
 /// The action has failed, or the program could not do what it was told.
 const FAILURE: u8 = 1;
@@ -46,36 +49,38 @@ const LOG_VARIABLE: &str = "EXECUTOR_LOG";
 /// Why the program ends with [`FAILURE`], in a sentence.
 type Failure = Box<dyn std::error::Error>;
 
-/// Run the program under this name.
-pub fn main(program: &str) -> ExitCode {
-    let command = match arguments::parse(std::env::args_os().skip(1)) {
+/// Run this program.
+pub fn main(program: &Program) -> ExitCode {
+    let name = program.name;
+    let command = match arguments::parse(std::env::args_os().skip(1), &program.defaults) {
         Ok(command) => command,
         Err(error) => {
-            complain(&format!("{program}: {error}\nTry '{program} --help'."));
+            complain(&format!("{name}: {error}\nTry '{name} --help'."));
             return USAGE.into();
         }
     };
     let result = match command {
-        Command::Help(text) => print(&text.replace("executor-linux", program)),
-        Command::Version => print(&format!("{program} {}\n", env!("CARGO_PKG_VERSION"))),
+        Command::Help(text) => print(&help::fill(text, name, &program.defaults)),
+        Command::Version => print(&format!("{name} {}\n", env!("CARGO_PKG_VERSION"))),
         Command::Action(engine, server) => serve(program, &engine, &server, None),
         Command::Invoker(engine, server, invoker) => serve(program, &engine, &server, Some(&invoker)),
         Command::Run(engine, run) => run_once(&engine, &run),
     };
     result.unwrap_or_else(|error| {
-        complain(&format!("{program}: {error}"));
+        complain(&format!("{name}: {error}"));
         FAILURE.into()
     })
 }
 
 /// One action, or an invoker's many, until a signal comes.
-fn serve(program: &str, engine: &Engine, server: &Server, invoker: Option<&Invoker>) -> Result<ExitCode, Failure> {
+fn serve(program: &Program, engine: &Engine, server: &Server, invoker: Option<&Invoker>) -> Result<ExitCode, Failure> {
     start_logging(engine);
+    tell_machine(program, engine);
     descriptors::raise_limit();
     let signals = Signals::catch()?;
     let activity = Arc::new(Activity::new()?);
     let reactor = Arc::new(Reactor::new(server.connections_max)?);
-    let mut settings = Settings::new(assembly::policy(engine)?);
+    let mut settings = assembly::settings(engine)?;
     let mut containers_max = 1;
     let mut ports = None;
     let mut tick = HOUSEKEEPING;
@@ -97,7 +102,7 @@ fn serve(program: &str, engine: &Engine, server: &Server, invoker: Option<&Invok
         .open(server.listen, listener)
         .map_err(|error| format!("cannot listen on {}: {}", server.listen, io::Error::from(error)))?;
     let pool = Pool::start(Actions(executor), reactor.clone(), activity.clone(), server.threads_max)?;
-    complain(&format!("{program}: listening on {address}"));
+    complain(&format!("{}: listening on {address}", program.name));
     let end = supervise(&signals, &activity, tick, server.drain, || {
         reactor.expire(CONNECTION_IDLE_MAX);
         let reaped = pool.service().0.reap_idle();
@@ -123,7 +128,7 @@ fn run_once(engine: &Engine, run: &Run) -> Result<ExitCode, Failure> {
         complain(&format!("the input is not JSON: {error}"));
         return Ok(USAGE.into());
     }
-    let settings = Settings::new(assembly::policy(engine)?);
+    let settings = assembly::settings(engine)?;
     let node = LinuxNode::new(None, ActivationLog::to_stderr(), Arc::new(Activity::new()?));
     let executor = assembly::executor(engine, settings, node, 1)?;
     let (result, status) = match once::run(&executor, &code, &run.main, &input) {
@@ -157,6 +162,37 @@ fn read_input() -> Result<String, Failure> {
 fn start_logging(engine: &Engine) {
     let from_environment = || std::env::var(LOG_VARIABLE).ok()?.parse().ok();
     logger::start(engine.log.or_else(from_environment).unwrap_or(LevelFilter::Warn));
+}
+
+/// What this program has found, and what follows from it.
+fn tell_machine(program: &Program, engine: &Engine) {
+    let hardware = &program.hardware;
+    let group = hardware
+        .group_bytes
+        .map(|bytes| format!(", of which the control group allows {}", in_units(bytes)));
+    info!(
+        "machine: {}, cores: {}, memory: {}{}",
+        program.board.as_deref().unwrap_or("unnamed"),
+        hardware.cores,
+        hardware.memory_bytes.map_or("unknown".to_owned(), in_units),
+        group.unwrap_or_default()
+    );
+    let cpu_features = cpu_features::detect();
+    let target = wamr::node_target(&cpu_features);
+    info!(
+        "native code: {}, CPU features: {}",
+        target.target,
+        cpu_features.join(",")
+    );
+    let budget = engine.memory_budget();
+    let limit = |bytes: usize| budget.total.map_or("no limit".to_owned(), |_| in_units(bytes as u64));
+    info!(
+        "memory budget: {}, bodies and code: {}, one /init: {}, one instance: {}",
+        limit(budget.total.unwrap_or_default()),
+        limit(budget.buffers),
+        in_units(budget.init_body as u64),
+        in_units(budget.instance as u64)
+    );
 }
 
 fn print(text: &str) -> Result<ExitCode, Failure> {

@@ -1,5 +1,6 @@
 //! A loaded module: what `wasm_runtime_load` gives, and what it needs to stay valid.
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::ffi::{CStr, c_char};
 use core::ops::Range;
@@ -7,35 +8,48 @@ use core::ptr::{self, NonNull};
 
 use wamr_sys as sys;
 
+use super::super::budget::{Budget, Share};
 use super::{ErrorText, Message};
 use crate::runtime::OutOfMemory;
 
 /// The bytes of an `/init`: on the heap, so that they stay where they are when their owner moves.
 #[derive(Debug)]
-pub struct Buffer(Vec<u8>);
+pub struct Buffer {
+    bytes: Vec<u8>,
+    /// What the bytes take of the engine's budget, for as long as they are there.
+    share: Share,
+}
 
 impl Buffer {
     /// `len` bytes, zero.
     ///
     /// # Errors
-    /// [`OutOfMemory`]: the allocator has no room.
-    pub fn new(len: usize) -> Result<Self, OutOfMemory> {
+    /// [`OutOfMemory`]: the budget is spent, or the allocator has no room.
+    pub fn new(budget: &Arc<Budget>, len: usize) -> Result<Self, OutOfMemory> {
+        let share = budget.take(len)?;
         let mut bytes = Vec::new();
         bytes.try_reserve_exact(len).map_err(|_| OutOfMemory)?;
         bytes.resize(len, 0);
-        Ok(Buffer(bytes))
+        Ok(Buffer { bytes, share })
+    }
+
+    /// Keep the first `len` bytes only, and give the rest back.
+    fn cut_off(&mut self, len: usize) {
+        self.bytes.truncate(len);
+        self.bytes.shrink_to_fit();
+        self.share.shrink_to(self.bytes.capacity());
     }
 }
 
 impl AsRef<[u8]> for Buffer {
     fn as_ref(&self) -> &[u8] {
-        &self.0
+        &self.bytes
     }
 }
 
 impl AsMut<[u8]> for Buffer {
     fn as_mut(&mut self) -> &mut [u8] {
-        &mut self.0
+        &mut self.bytes
     }
 }
 
@@ -68,8 +82,7 @@ impl Module {
     /// WAMR's own words.
     pub fn load(mut bytes: Buffer, range: Range<usize>) -> Result<Self, Message> {
         // What follows the artifact (in a bundle, the portable module) is not kept with it.
-        bytes.0.truncate(range.end);
-        bytes.0.shrink_to_fit();
+        bytes.cut_off(range.end);
         let mut error = ErrorText::new();
         let (error_text, error_size) = error.pointer_and_size();
         let code = bytes.as_mut().get_mut(range).unwrap_or_default();

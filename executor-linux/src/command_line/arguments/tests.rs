@@ -1,7 +1,14 @@
 use super::*;
 
+const DEFAULTS: Defaults = Defaults {
+    memory_total_bytes: Some(441 << 20),
+    threads_max: 12,
+    connections_max: 345,
+    containers_max: 67,
+};
+
 fn parse_all(arguments: &[&str]) -> Result<Command, String> {
-    parse(arguments.iter().map(OsString::from)).map_err(|error| error.to_string())
+    parse(arguments.iter().map(OsString::from), &DEFAULTS).map_err(|error| error.to_string())
 }
 
 #[test]
@@ -9,7 +16,9 @@ fn defaults_are_those_of_the_help() {
     let Ok(Command::Action(engine, server)) = parse_all(&["action"]) else {
         panic!("action")
     };
-    assert_eq!(engine, Engine::default());
+    assert_eq!(engine, Engine::new(&DEFAULTS));
+    assert_eq!(engine.memory_total_bytes, Some(441 << 20));
+    assert_eq!((server.threads_max, server.connections_max), (12, 345));
     assert_eq!(server.listen.to_string(), "0.0.0.0:8080");
     assert!(server.log_sentinels);
     let Ok(Command::Invoker(_, server, invoker)) = parse_all(&["invoker"]) else {
@@ -17,11 +26,18 @@ fn defaults_are_those_of_the_help() {
     };
     assert_eq!(server.listen.to_string(), "127.0.0.1:9000");
     assert!(!server.log_sentinels);
-    assert_eq!(invoker, Invoker::default());
+    assert_eq!(invoker, Invoker::new(&DEFAULTS));
+    assert_eq!(invoker.containers_max, 67);
     for (text, values) in [
-        (help::ACTION, ["[0.0.0.0:8080]", "[256]", "[16384]", "[30]", "[256M]"]),
-        (help::INVOKER, ["[127.0.0.1:9000]", "[plain]", "[2048]", "[660]", "[0]"]),
+        (help::ACTION, ["[0.0.0.0:8080]", "[12]", "[345]", "[30]", "[441M]"]),
+        (
+            help::INVOKER,
+            ["[127.0.0.1:9000]", "[plain]", "[67]", "[660]", "[220M]"],
+        ),
+        (help::RUN, ["[warn]", "[441M]", "[220M]", "run [OPTIONS]", "[JSON]"]),
     ] {
+        let text = help::fill(text, "executor-linux", &DEFAULTS);
+        assert!(!text.contains('@') || text.contains("-d @-"), "{text}");
         for value in values {
             assert!(text.contains(value), "{value} in {text}");
         }
@@ -29,8 +45,26 @@ fn defaults_are_those_of_the_help() {
 }
 
 #[test]
+fn without_a_limit_the_help_says_so() {
+    let unlimited = Defaults {
+        memory_total_bytes: None,
+        ..DEFAULTS
+    };
+    let text = help::fill(help::ACTION, "executor-arm", &unlimited);
+    assert!(text.contains("[no limit]\n") && text.contains("[256M]\n"), "{text}");
+    assert!(text.contains("executor-arm action --listen") && !text.contains("executor-linux"));
+}
+
+#[test]
 fn every_option_is_explained() {
-    let engine = ["--trust", "--trust-any-aot", "--allow-dir", "--memory-max", "--log"];
+    let engine = [
+        "--trust",
+        "--trust-any-aot",
+        "--allow-dir",
+        "--memory-total",
+        "--memory-max",
+        "--log",
+    ];
     let server = ["--listen", "--threads-max", "--connections-max", "--drain-seconds"];
     let invoker = [
         "--reply",
@@ -53,7 +87,7 @@ fn every_option_is_explained() {
             let complaint = parse_all(&[command, option]).err().unwrap_or_default();
             assert!(!complaint.contains("no option"), "{command} {option}: {complaint}");
         }
-        for line in text.lines() {
+        for line in help::fill(text, "executor-linux", &DEFAULTS).lines() {
             assert!(line.chars().count() <= 80, "{line}");
         }
     }
@@ -79,6 +113,7 @@ fn values_are_read() {
         "--trust-any-aot",
         "--allow-dir=/srv/data::/data",
         "--allow-dir=/tmp",
+        "--memory-total=1G",
         "--memory-max=16M",
         "--log=debug",
     ];
@@ -96,7 +131,8 @@ fn values_are_read() {
             trust: vec!["ed25519-public:x".into(), "key.pub".into()],
             trust_any_aot: true,
             allow_dirs: vec![directory("/srv/data", "/data"), directory("/tmp", "/tmp")],
-            memory_max_bytes: 16 << 20,
+            memory_total_bytes: Some(1 << 30),
+            memory_max_bytes: Some(16 << 20),
             log: Some(LevelFilter::Debug),
         }
     );
@@ -167,6 +203,10 @@ fn complaints_name_the_option_the_value_and_what_is_allowed() {
         (
             &["action", "--memory-max=é"],
             "--memory-max: \"é\" is not allowed; give a number of bytes from 64K to 4G; K, M and G are understood",
+        ),
+        (
+            &["action", "--memory-total=1M"],
+            "--memory-total: \"1M\" is not allowed; give a number of bytes from 8M; K, M and G are understood",
         ),
         (
             &["action", "--log=loud"],
