@@ -1,4 +1,4 @@
-//! `executor-linux action`: OpenWhisk's action interface, over sockets.
+//! `action`: OpenWhisk's action interface, over sockets.
 #![allow(clippy::unwrap_used, reason = "a test fails so")]
 
 mod common;
@@ -8,7 +8,7 @@ use std::net::{Shutdown, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::{Client, Response, SENTINEL, Server, command, guests, init_body, request, run_body};
+use common::{Client, Response, SENTINEL, Server, allowance, command, guests, init_body, request, run_body};
 
 const NOT_AN_OBJECT: &str = "The action did not return a dictionary or array.";
 
@@ -298,7 +298,7 @@ fn guests_that_block_do_not_hold_up_each_other() {
     let elapsed = since.elapsed();
     assert!(elapsed >= Duration::from_millis(300));
     // One after the other they would take 19 s. On a quiet machine it is well under 1 s; a busy one gets more.
-    assert!(elapsed < Duration::from_secs(5), "{elapsed:?}");
+    assert!(elapsed < allowance(Duration::from_secs(5)), "{elapsed:?}");
 }
 
 #[test]
@@ -309,7 +309,9 @@ fn idle_connections_hold_no_thread() {
     for client in &mut clients {
         assert_eq!(client.post("/run", "{}").body, "{}");
     }
-    assert!(server.threads() < 64, "{} threads", server.threads());
+    if let Some(threads) = server.threads() {
+        assert!(threads < 64, "{threads} threads");
+    }
     assert_eq!(server.post("/run", r#"{"value":{"new":1}}"#).body, r#"{"new":1}"#);
     for client in clients.iter_mut().rev() {
         assert_eq!(client.post("/run", "{}").body, "{}");
@@ -332,13 +334,16 @@ fn stalled_clients_hold_up_nobody() {
     for _ in 0..20 {
         assert_eq!(server.post("/run", &run_body("{}")).status, 200);
     }
-    assert!(since.elapsed() < Duration::from_secs(5), "they are given up after 10 s");
+    let most = allowance(Duration::from_secs(5)).min(Duration::from_secs(9));
+    assert!(since.elapsed() < most, "they are given up after 10 s");
 }
 
 #[test]
 fn sigterm_drains() {
     let mut server = Server::action(&["--log", "info"]);
-    server.init(&guests::sleeps(600));
+    // Long enough for all that is done below while it runs.
+    let milliseconds = allowance(Duration::from_millis(600)).as_millis();
+    server.init(&guests::sleeps(u64::try_from(milliseconds).unwrap()));
     let mut kept = server.client();
     assert_eq!(kept.post("/nothing", "").status, 404);
     let mut running = server.client();

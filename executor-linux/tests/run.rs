@@ -1,4 +1,4 @@
-//! `executor-linux run`, and what the program says about itself.
+//! `run`, and what the program says about itself.
 #![allow(clippy::unwrap_used, reason = "a test fails so")]
 
 mod common;
@@ -6,7 +6,7 @@ mod common;
 use std::io::Write;
 use std::process::{Output, Stdio};
 
-use common::{SENTINEL, command, guests};
+use common::{SENTINEL, command, guests, program_name};
 
 struct Files(tempfile::TempDir);
 
@@ -118,10 +118,11 @@ fn help_teaches_and_wrong_arguments_are_named() {
         assert!(text(&help.stdout).contains(&format!("\n  {command} ")));
         let help = run(&[command, "--help"], "");
         assert_eq!(help.status.code(), Some(0));
-        assert!(text(&help.stdout).contains(&format!("executor-linux {command} ")));
+        assert!(text(&help.stdout).contains(&format!("{} {command} ", program_name())));
         assert!(text(&help.stdout).contains("Example"));
     }
-    assert!(text(&run(&["--version"], "").stdout).starts_with("executor-linux 0."));
+    let version = run(&["--version"], "");
+    assert!(text(&version.stdout).starts_with(&format!("{} 0.", program_name())));
     for (arguments, complaint) in [
         (
             &["action", "--listen", "nowhere"][..],

@@ -12,8 +12,52 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
+/// Names another program to test than the one that Cargo has built: a JSON array of words, which may begin with an emulator:
+/// `["/usr/bin/qemu-aarch64","-cpu","cortex-a72","/path/executor-arm"]`.
+const COMMAND_VARIABLE: &str = "EXECUTOR_TEST_COMMAND";
+
+/// How much longer an emulated program may take. It stays below what keeps "at once" apart from "one after the other" in
+/// the tests that ask for it.
+const EMULATION_FACTOR: u32 = 3;
+
 /// Far longer than anything takes; a test that waits so long has failed.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub fn patience() -> Duration {
+    allowance(Duration::from_secs(30))
+}
+
+/// The time that something may take which takes `native` at most where the program runs by itself.
+pub fn allowance(native: Duration) -> Duration {
+    if is_emulated() {
+        native * EMULATION_FACTOR
+    } else {
+        native
+    }
+}
+
+/// The command under test, word by word.
+fn command_words() -> Vec<String> {
+    match std::env::var(COMMAND_VARIABLE) {
+        Ok(text) => {
+            let words: Vec<String> = serde_json::from_str(&text)
+                .unwrap_or_else(|error| panic!("{COMMAND_VARIABLE} is no JSON array of words: {error}: {text}"));
+            assert!(!words.is_empty(), "{COMMAND_VARIABLE} is empty");
+            words
+        }
+        Err(_) => vec![env!("CARGO_BIN_EXE_executor-linux").to_owned()],
+    }
+}
+
+/// The name that the program under test goes by.
+pub fn program_name() -> String {
+    let words = command_words();
+    let path = std::path::Path::new(words.last().unwrap());
+    path.file_name().unwrap().to_str().unwrap().to_owned()
+}
+
+/// Whether something else than the processor runs the program: what `/proc` tells of the process is the emulator's then.
+pub fn is_emulated() -> bool {
+    command_words().len() > 1
+}
 
 pub const SENTINEL: &str = "XXX_THE_END_OF_A_WHISK_ACTIVATION_XXX";
 
@@ -59,7 +103,7 @@ impl Output {
                 return text;
             }
             assert!(!state.1, "the stream ended before {what}: {text}");
-            assert!(since.elapsed() < PATIENCE, "no {what} in: {text}");
+            assert!(since.elapsed() < patience(), "no {what} in: {text}");
             state = self.0.1.wait_timeout(state, Duration::from_secs(1)).unwrap().0;
         }
     }
@@ -69,7 +113,7 @@ impl Output {
         let since = Instant::now();
         let mut state = self.0.0.lock().unwrap();
         while !state.1 {
-            assert!(since.elapsed() < PATIENCE);
+            assert!(since.elapsed() < patience());
             state = self.0.1.wait_timeout(state, Duration::from_secs(1)).unwrap().0;
         }
         String::from_utf8_lossy(&state.0).into_owned()
@@ -85,13 +129,14 @@ pub struct Server {
 }
 
 pub fn command() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_executor-linux"));
-    command.env_clear();
+    let words = command_words();
+    let mut command = Command::new(&words[0]);
+    command.args(&words[1..]).env_clear();
     command
 }
 
 impl Server {
-    /// Start `executor-linux SUBCOMMAND --listen 127.0.0.1:0 OPTIONS…`.
+    /// Start `PROGRAM SUBCOMMAND --listen 127.0.0.1:0 OPTIONS…`.
     pub fn start(subcommand: &str, options: &[&str]) -> Self {
         let mut command = command();
         command.args([subcommand, "--listen", "127.0.0.1:0"]).args(options);
@@ -161,21 +206,29 @@ impl Server {
             if let Some(status) = self.child.try_wait().unwrap() {
                 return status;
             }
-            assert!(since.elapsed() < PATIENCE, "it does not end");
+            assert!(since.elapsed() < patience(), "it does not end");
             thread::sleep(Duration::from_millis(2)); // polling: `wait` has no timeout
         }
     }
 
-    pub fn threads(&self) -> usize {
-        std::fs::read_dir(format!("/proc/{}/task", self.child.id()))
-            .unwrap()
-            .count()
+    /// How many threads it has; `None` if an emulator's would be counted with them.
+    pub fn threads(&self) -> Option<usize> {
+        let threads = || {
+            std::fs::read_dir(format!("/proc/{}/task", self.child.id()))
+                .unwrap()
+                .count()
+        };
+        (!is_emulated()).then(threads)
     }
 
-    pub fn resident_kib(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-        line.trim().trim_end_matches(" kB").parse().unwrap()
+    /// The most memory that it ever had; `None` if it would be an emulator's.
+    pub fn peak_kib(&self) -> Option<u64> {
+        let peak = || {
+            let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+            let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+            line.trim().trim_end_matches(" kB").parse().unwrap()
+        };
+        (!is_emulated()).then(peak)
     }
 }
 
@@ -219,7 +272,7 @@ pub struct Client(BufReader<TcpStream>);
 impl Client {
     pub fn connect(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_read_timeout(Some(patience())).unwrap();
         stream.set_nodelay(true).unwrap();
         Client(BufReader::new(stream))
     }
@@ -235,6 +288,23 @@ impl Client {
     pub fn post(&mut self, path: &str, body: &str) -> Response {
         self.send(&request(path, body));
         self.receive().expect("a reply")
+    }
+
+    /// Whether the next thing that comes is leave to send the body; if so, it is taken.
+    pub fn receives_continue(&mut self) -> bool {
+        const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
+        let mut came = vec![0; CONTINUE.len()];
+        let since = Instant::now();
+        // Peek: what is not leave is a reply, which is received later.
+        while self.stream().peek(&mut came).unwrap() < CONTINUE.len() {
+            assert!(since.elapsed() < patience(), "neither leave nor a reply");
+            thread::yield_now();
+        }
+        let is_leave = came == CONTINUE;
+        if is_leave {
+            self.0.read_exact(&mut came).unwrap();
+        }
+        is_leave
     }
 
     /// The next reply; `None` if the server has closed.
