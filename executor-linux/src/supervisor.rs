@@ -60,8 +60,9 @@ pub fn supervise(
             keep_house();
         }
     }
-    info!("draining: {} requests are being served", activity.requests());
+    // Who reads that this process drains may rely on it.
     activity.drain();
+    info!("draining: {} requests are being served", activity.requests());
     let since = Instant::now();
     while activity.requests() > 0 {
         let left = drain_max.saturating_sub(since.elapsed());

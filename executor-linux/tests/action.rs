@@ -8,7 +8,7 @@ use std::net::{Shutdown, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::{Client, Response, SENTINEL, Server, allowance, command, guests, init_body, request, run_body};
+use common::{Client, Response, SENTINEL, Server, allowance, command, guests, init_body, patience, request, run_body};
 
 const NOT_AN_OBJECT: &str = "The action did not return a dictionary or array.";
 
@@ -338,17 +338,28 @@ fn stalled_clients_hold_up_nobody() {
     assert!(since.elapsed() < most, "they are given up after 10 s");
 }
 
-#[test]
-fn sigterm_drains() {
-    let mut server = Server::action(&["--log", "info"]);
-    // Long enough for all that is done below while it runs.
-    let milliseconds = allowance(Duration::from_millis(600)).as_millis();
-    server.init(&guests::sleeps(u64::try_from(milliseconds).unwrap()));
-    let mut kept = server.client();
-    assert_eq!(kept.post("/nothing", "").status, 404);
+/// A server with a run that has begun and sleeps, and the connection that waits for it.
+fn with_a_run(milliseconds: u64) -> (Server, Client) {
+    let folder = tempfile::tempdir().unwrap();
+    let grant = format!("{}::/data", folder.path().display());
+    let server = Server::action(&["--log", "info", "--allow-dir", &grant]);
+    server.init(&guests::begins_and_sleeps(milliseconds));
     let mut running = server.client();
     running.send(&request("/run", &run_body("{}")));
-    // The run has begun when another request that came later has been answered.
+    let since = Instant::now();
+    while !folder.path().join("begun").exists() {
+        assert!(since.elapsed() < patience(), "the run does not begin");
+        thread::yield_now();
+    }
+    (server, running)
+}
+
+#[test]
+fn sigterm_drains() {
+    // Long enough for all that is done while it runs.
+    let milliseconds = allowance(Duration::from_millis(600)).as_millis();
+    let (mut server, mut running) = with_a_run(u64::try_from(milliseconds).unwrap());
+    let mut kept = server.client();
     assert_eq!(kept.post("/nothing", "").status, 404);
     server.signal("TERM");
     server
@@ -363,11 +374,7 @@ fn sigterm_drains() {
 
 #[test]
 fn a_second_signal_or_the_end_of_patience_ends_the_process_at_once() {
-    let mut server = Server::action(&["--log", "info"]);
-    server.init(&guests::sleeps(20_000));
-    let mut running = server.client();
-    running.send(&request("/run", &run_body("{}")));
-    assert_eq!(server.client().post("/nothing", "").status, 404);
+    let (mut server, _running) = with_a_run(20_000);
     server.signal("INT");
     server
         .stderr

@@ -58,6 +58,27 @@ pub fn sleeps(milliseconds: u64) -> Vec<u8> {
     )
 }
 
+/// Makes the file `begun` in the granted directory, then sleeps in a host call, then answers `{"slept":true}`.
+pub fn begins_and_sleeps(milliseconds: u64) -> Vec<u8> {
+    let nanoseconds = milliseconds * 1_000_000;
+    with_wasi(
+        r#"(import "wasi_snapshot_preview1" "poll_oneoff" (func $poll (param i32 i32 i32 i32) (result i32)))
+           (import "wasi_snapshot_preview1" "path_open"
+             (func $open (param i32 i32 i32 i32 i32 i64 i64 i32 i32) (result i32)))"#,
+        r#"(data (i32.const 16) "{\"slept\":true}")
+           (data (i32.const 64) "begun")"#,
+        &format!(
+            "(if (call $open (i32.const 3) (i32.const 0) (i32.const 64) (i32.const 5)
+                             (i32.const 1) ;; create it
+                             (i64.const 64) (i64.const 0) (i32.const 0) (i32.const 128)) (then unreachable))
+             (i32.store (i32.const 272) (i32.const 1)) ;; the monotonic clock
+             (i64.store (i32.const 280) (i64.const {nanoseconds}))
+             (if (call $poll (i32.const 256) (i32.const 320) (i32.const 1) (i32.const 384)) (then unreachable))
+             (i64.const 68719476750)"
+        ),
+    )
+}
+
 /// Writes to standard output and standard error, then answers `{}`.
 pub fn prints(stdout: &str, stderr: &str) -> Vec<u8> {
     with_wasi(

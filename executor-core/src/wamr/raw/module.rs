@@ -36,6 +36,7 @@ impl Buffer {
     /// Keep the first `len` bytes only, and give the rest back.
     fn cut_off(&mut self, len: usize) {
         self.bytes.truncate(len);
+        // The C libraries' `realloc` shrinks a large block where it lies (by whole pages), which does not fail.
         self.bytes.shrink_to_fit();
         self.share.shrink_to(self.bytes.capacity());
     }
@@ -160,5 +161,31 @@ impl Drop for Module {
     fn drop(&mut self) {
         // SAFETY: wasm_export.h: the module is loaded, and no instance is left: each holds a reference to it.
         unsafe { sys::wasm_runtime_unload(self.as_ptr()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_buffer_takes_what_it_holds_of_the_budget() {
+        let budget = Arc::new(Budget::new(1000));
+        let Ok(mut buffer) = Buffer::new(&budget, 800) else {
+            panic!("it fits")
+        };
+        assert_eq!(Buffer::new(&budget, 300).err(), Some(OutOfMemory));
+        buffer.cut_off(100);
+        assert_eq!(buffer.as_ref().len(), 100);
+        assert!(Buffer::new(&budget, 300).is_ok(), "the rest was given back");
+        drop(buffer);
+        assert!(Buffer::new(&budget, 1000).is_ok());
+    }
+
+    #[test]
+    fn what_the_allocator_has_not_is_an_error_and_costs_nothing() {
+        let budget = Arc::new(Budget::new(usize::MAX));
+        assert_eq!(Buffer::new(&budget, usize::MAX / 2 + 1).err(), Some(OutOfMemory));
+        assert!(budget.take(usize::MAX).is_ok());
     }
 }
