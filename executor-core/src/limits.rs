@@ -7,7 +7,7 @@
 pub const HEAD_MAX_BYTES: usize = 8 * 1024;
 
 /// An `/init` body. OpenWhisk limits an action's code to 48 MiB *as base64*; with JSON and environment around it, a runtime
-/// must accept at least 64 MiB.
+/// must accept at least 64 MiB. A node with a small memory budget takes less, and says so.
 pub const INIT_BODY_MAX_BYTES: usize = 64 * 1024 * 1024;
 
 /// A `/run` body. `whisk.activation.payload.max` is 1 MiB for `value`; the other fields (names, ids, an API key) are small,

@@ -166,6 +166,9 @@ fn start_logging(engine: &Engine) {
 
 /// What this program has found, and what follows from it.
 fn tell_machine(program: &Program, engine: &Engine) {
+    if !log::log_enabled!(log::Level::Info) {
+        return;
+    }
     let hardware = &program.hardware;
     let group = hardware
         .group_bytes

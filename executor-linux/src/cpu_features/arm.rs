@@ -31,7 +31,7 @@ pub fn features(hwcap: usize, hwcap2: usize) -> Vec<&'static str> {
     let vfp3 = hwcap & (VFPV3 | VFPV3D16 | VFPV4) != 0;
     let vfp4 = has(VFPV4);
     let armv8 = vfp4 && is_armv8;
-    let groups: [(bool, &[&'static str]); 13] = [
+    let groups: [(bool, &[&'static str]); 14] = [
         (armv8 && has_32_registers, &["fp-armv8", "fp-armv8sp"]),
         (armv8, &["fp-armv8d16", "fp-armv8d16sp"]),
         (vfp4 && has_32_registers, &["vfp4", "vfp4sp"]),
@@ -43,7 +43,9 @@ pub fn features(hwcap: usize, hwcap2: usize) -> Vec<&'static str> {
         (has(IDIVA), &["hwdiv"]),
         (has(EDSP), &["dsp"]),
         (hwcap2 & CRC32 != 0, &["crc"]),
-        (has(FPHP | ASIMDHP), &["fp16"]),
+        // Loads that acquire and stores that release: no bit of their own, but no Armv8 is without them.
+        (is_armv8, &["acquire-release"]),
+        (has(FPHP | ASIMDHP), &["fp16", "fpregs16"]),
         (has(ASIMDDP), &["dotprod"]),
     ];
     groups
@@ -109,18 +111,18 @@ mod tests {
             (
                 "Raspberry Pi 3, 4, 32-bit kernel: Cortex-A53, A72",
                 "half thumb fastmult vfp edsp neon vfpv3 tls vfpv4 idiva idivt vfpd32 lpae evtstrm crc32",
-                format!("{ARMV8},{VFP4},{VFP3_D16},neon,hwdiv,dsp,crc"),
+                format!("{ARMV8},{VFP4},{VFP3_D16},neon,hwdiv,dsp,crc,acquire-release"),
             ),
             (
                 "Raspberry Pi 3, 4, 64-bit kernel",
                 "half thumb fastmult vfp edsp neon vfpv3 tls vfpv4 idiva idivt lpae evtstrm crc32",
-                format!("{ARMV8},{VFP4},{VFP3_D16},neon,hwdiv,dsp,crc"),
+                format!("{ARMV8},{VFP4},{VFP3_D16},neon,hwdiv,dsp,crc,acquire-release"),
             ),
             (
                 "Raspberry Pi 5, 64-bit kernel: Cortex-A76",
                 "half thumb fastmult vfp edsp neon vfpv3 tls vfpv4 idiva idivt lpae evtstrm fphp asimdhp asimddp aes pmull \
                  sha1 sha2 crc32",
-                format!("{ARMV8},{VFP4},{VFP3_D16},neon,hwdiv,dsp,crc,fp16,dotprod"),
+                format!("{ARMV8},{VFP4},{VFP3_D16},neon,hwdiv,dsp,crc,acquire-release,fp16,fpregs16,dotprod"),
             ),
         ] {
             let found = features(bits(line, &WORDS), bits(line, &WORDS2));
