@@ -32,7 +32,7 @@ const ARM_FLOATING_POINT: [&str; 16] = [
 /// Features that say how fast something is, that need a privileged mode, that manage caches or random numbers, or whose
 /// instructions LLVM uses only where a program names them, which WebAssembly cannot.
 #[rustfmt::skip] // one name a line hides the groups
-const NOT_IN_CODE: [&str; 93] = [
+const NOT_IN_CODE: [&str; 94] = [
     // x86-64. `sahf`: AMD64 code has no use for it, and every CPU with SSE4.2 has it.
     "64bit", "64bit-mode", "allow-light-256-bit", "branchfusion", "cldemote", "clflushopt", "clwb", "clzero",
     "ermsb", "evex512", "fsgsbase", "fsrm", "fxsr", "idivl-to-divl", "idivq-to-divl", "invpcid", "macrofusion",
@@ -43,7 +43,7 @@ const NOT_IN_CODE: [&str; 93] = [
     "CONTEXTIDREL2", "aclass", "addr-lsl-slow-14", "aes", "alu-lsl-fast", "arith-bcc-fusion", "arith-cbz-fusion",
     "arm", "armv6kz", "armv7-a", "armv7e-m", "avoid-partial-cpsr", "balance-fp-ops", "bti", "ccdp", "ccidx", "ccpp",
     "cheap-predicable-cpsr",
-    "d32", "db", "dont-widen-vmovs", "el2vmsa", "el3", "ete", "expand-fp-mlx", "fp64", "lor",
+    "d32", "db", "dont-widen-vmovs", "el2vmsa", "el3", "ete", "expand-fp-mlx", "fp64", "fpao", "lor",
     "loop-align", "mclass", "mp", "muxed-units", "noarm", "nonpipelined-vfp", "nv", "pan", "pan-rwv", "perfmon",
     "predictable-select-expensive", "predres", "ras", "ret-addr-stack", "sha2", "specrestrict", "spe",
     "splat-vfp-neon", "ssbs", "trustzone", "uaops", "vh", "virtualization", "vldn-align",
@@ -52,8 +52,8 @@ const NOT_IN_CODE: [&str; 93] = [
 
 /// The same for names that begin so.
 #[rustfmt::skip] // one name a line hides the groups
-const NOT_IN_CODE_PREFIXES: [&str; 12] = [
-    "disable-", "enable-", "false-deps-", "fast-", "fuse-", "neon-fpmovs", "no-", "prefer-", "slow", "tuning-",
+const NOT_IN_CODE_PREFIXES: [&str; 13] = [
+    "disable-", "enable-", "false-deps-", "fast-", "fix-", "fuse-", "neon-fpmovs", "no-", "prefer-", "slow", "tuning-",
     "use-", "vmlx-",
 ];
 
@@ -111,6 +111,7 @@ mod tests {
                 "crc",
             ),
             ("a76,v8.2a,v8a,fullfp16,lse,fp-armv8,ccpp", "v8a,fp-armv8", "fp16,lse"),
+            ("a72,fix-cortex-a57-aes-1742098,fpao,crc", "", "crc"),
             ("armv6kz,v6,v6k,v6kz,trustzone,vfp2,vfp2sp,slowfpvmlx", "v6", "vfp2"),
             (
                 "m7,fp-armv8d16,fp-armv8d16sp,vfp4d16,fp16,fp64,fpregs",
