@@ -58,7 +58,9 @@ impl Invoker {
     /// Start a board's executor, as it runs on this machine.
     pub fn start(board: &Board, executor: &Path, public_key: &Path) -> Result<Self> {
         let mut child = build::command(board, executor)
-            .args(["invoker", "--listen", "127.0.0.1:0", "--trust"])
+            .args(["invoker", "--listen", "127.0.0.1:0"])
+            // More than are measured, whatever the board's own default.
+            .args(["--max-containers", "4096", "--trust"])
             .arg(public_key)
             .stdin(Stdio::null())
             .stderr(Stdio::piped())
