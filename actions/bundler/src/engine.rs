@@ -5,7 +5,7 @@
 
 use std::sync::OnceLock;
 
-use action_bundle::{Artifact, Kind, NodeTarget};
+use action_bundle::{Artifact, ContentHash, Kind, NodeTarget};
 use anyhow::{Result, anyhow};
 use executor_core::runtime::{Init, Runtime};
 use executor_core::wamr::{self, Config, Engine, StartError};
@@ -20,6 +20,7 @@ pub fn load(kind: Kind, bytes: &[u8]) -> Result<()> {
     let artifact = Artifact {
         kind,
         range: 0..bytes.len(),
+        hash: ContentHash::of(bytes),
     };
     engine
         .load(Init {

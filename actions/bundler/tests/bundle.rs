@@ -155,7 +155,7 @@ fn a_module_becomes_a_bundle_that_the_executor_reads() {
         capabilities,
         [(Capability::DIRECTORY, "/data"), (Capability::NETWORK, "")]
     );
-    let Artifact { kind, range } = stored(&bytes, &[]);
+    let Artifact { kind, range, .. } = stored(&bytes, &[]);
     assert_eq!((kind, range.start % 16, &bytes[range]), (Kind::Wasm, 0, &lean()[..]));
 }
 
@@ -186,7 +186,7 @@ fn native_code_comes_first_is_signed_and_says_what_it_needs() {
     );
     let bytes = bench.read("add.zip");
 
-    let Artifact { kind, range } = stored(&bytes, &[key]);
+    let Artifact { kind, range, .. } = stored(&bytes, &[key]);
     assert_eq!((kind, range.start % 16), (Kind::Aot, 0));
     let bundle = Bundle::open(&bytes).unwrap();
     let record = bundle.manifest().artifacts().next().unwrap();

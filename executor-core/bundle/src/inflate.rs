@@ -3,10 +3,9 @@
 use miniz_oxide::inflate::TINFLStatus;
 use miniz_oxide::inflate::core::inflate_flags::TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF;
 use miniz_oxide::inflate::core::{DecompressorOxide, decompress};
-use sha2::{Digest, Sha256};
 
 use crate::locate::kind_of;
-use crate::{Artifact, CodeError, Deflated, Kind};
+use crate::{Artifact, CodeError, ContentHash, Deflated, Kind};
 
 /// [`inflate`] tells its callers that it needs no more.
 const _: () = assert!(size_of::<DecompressorOxide>() <= 12 * 1024);
@@ -28,15 +27,16 @@ pub(crate) enum Promise {
 }
 
 impl Promise {
-    /// Check an artifact's bytes. Returns what they are.
-    pub(crate) fn check(&self, content: &[u8]) -> Result<Kind, CodeError> {
+    /// Check an artifact's bytes. Returns what they are, and their hash.
+    pub(crate) fn check(&self, content: &[u8]) -> Result<(Kind, ContentHash), CodeError> {
         match *self {
             Promise::Sha256 {
                 sha256,
                 kind,
                 aot_format,
             } => {
-                if Sha256::digest(content)[..] != sha256 {
+                let hash = ContentHash::of(content);
+                if *hash.as_bytes() != sha256 {
                     return Err(CodeError::ArtifactDamaged);
                 }
                 // AOT code must not pass as Wasm, which needs no trust.
@@ -46,7 +46,7 @@ impl Promise {
                 if kind == Kind::Aot && content.get(4..8) != Some(&aot_format.to_le_bytes()) {
                     return Err(CodeError::AotVersion);
                 }
-                Ok(kind)
+                Ok((kind, hash))
             }
             Promise::Crc32 { crc32, may_be_aot } => {
                 if rawzip::crc32(content) != crc32 {
@@ -60,7 +60,7 @@ impl Promise {
                     may_be_aot?;
                     log::warn!("running AOT code that has no manifest, because any AOT code is trusted");
                 }
-                Ok(kind)
+                Ok((kind, ContentHash::of(content)))
             }
         }
     }
@@ -91,9 +91,10 @@ pub fn inflate(bytes: &[u8], deflated: &Deflated, output: &mut [u8]) -> Result<A
     if status != TINFLStatus::Done || read != compressed.len() || written != output.len() {
         return Err(CodeError::ArtifactDamaged);
     }
-    let kind = deflated.promise.check(output)?;
+    let (kind, hash) = deflated.promise.check(output)?;
     Ok(Artifact {
         kind,
         range: 0..output.len(),
+        hash,
     })
 }

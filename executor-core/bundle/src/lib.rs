@@ -20,6 +20,7 @@ use core::ops::Range;
 mod base64;
 mod bundle;
 mod error;
+mod hash;
 mod inflate;
 mod key;
 mod locate;
@@ -31,6 +32,7 @@ mod zip;
 pub use base64::decode_base64;
 pub use bundle::Bundle;
 pub use error::CodeError;
+pub use hash::ContentHash;
 pub use inflate::inflate;
 pub use key::{KeyError, PUBLIC_KEY_BYTES, PublicKey};
 pub use locate::{Deflated, Located, locate};
@@ -49,10 +51,12 @@ pub struct Artifact {
     pub kind: Kind,
     /// Where the bytes are, in the slice that was given to [`locate`] or to [`inflate`].
     pub range: Range<usize>,
+    /// The bytes' hash, whatever form they came in: two artifacts with the same one are the same module.
+    pub hash: ContentHash,
 }
 
 /// The kinds of artifact.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
     /// A WebAssembly module: untrusted, interpreted.
     Wasm,

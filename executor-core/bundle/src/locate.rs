@@ -17,7 +17,7 @@ use crate::inflate::Promise;
 use crate::manifest::{self, AotTarget, ArtifactRecord, Form};
 use crate::signature::SignatureStatus;
 use crate::zip::{self, Directory, File};
-use crate::{Artifact, CodeError, Kind, NodeTarget, Policy};
+use crate::{Artifact, CodeError, ContentHash, Kind, NodeTarget, Policy};
 
 /// `\0asm`, version 1.
 const WASM_MAGIC: &[u8] = b"\0asm\x01\0\0\0";
@@ -68,17 +68,18 @@ pub fn locate(bytes: &[u8], policy: &Policy<'_>) -> Result<Located, CodeError> {
             locate_in_zip(bytes, &directory, policy)
         };
     }
-    let artifact = Artifact {
-        kind: kind_of(bytes)?,
-        range: 0..bytes.len(),
-    };
+    let kind = kind_of(bytes)?;
     if bytes.len() > policy.artifact_max_bytes {
         return Err(CodeError::ArtifactLen);
     }
-    if artifact.kind == Kind::Aot {
+    if kind == Kind::Aot {
         allow_bare_aot(policy)?;
     }
-    Ok(Located::Stored(artifact))
+    Ok(Located::Stored(Artifact {
+        kind,
+        range: 0..bytes.len(),
+        hash: ContentHash::of(bytes),
+    }))
 }
 
 /// What these bytes are, by their magic number.
@@ -308,10 +309,11 @@ fn locate_file(bytes: &[u8], file: &File<'_>, promise: Promise, policy: &Policy<
         return Ok(Located::Deflated(deflated));
     }
     let content = bytes.get(file.data.clone()).ok_or(CodeError::Zip)?;
-    let kind = promise.check(content)?;
+    let (kind, hash) = promise.check(content)?;
     Ok(Located::Stored(Artifact {
         kind,
         range: file.data.clone(),
+        hash,
     }))
 }
 

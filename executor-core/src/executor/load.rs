@@ -40,13 +40,7 @@ pub(super) fn load<R: Runtime, N: Node, L: RawMutex>(
     let (inflated, artifact) = match located {
         Located::Stored(artifact) => {
             let range = code.decoded.start + artifact.range.start..code.decoded.start + artifact.range.end;
-            (
-                None,
-                Artifact {
-                    kind: artifact.kind,
-                    range,
-                },
-            )
+            (None, Artifact { range, ..artifact })
         }
         Located::Deflated(deflated) => {
             let mut buffer = executor

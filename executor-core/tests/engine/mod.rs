@@ -8,7 +8,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use action_bundle::{Artifact, Kind};
+use action_bundle::{Artifact, ContentHash, Kind};
 use executor_core::json;
 use executor_core::runtime::{Finished, Init, LoadError, Run, RunError, Runtime, Trap};
 use executor_core::wamr::{Action, Buffer, Config, Engine};
@@ -79,6 +79,7 @@ fn load_code(kind: Kind, code: &[u8], main: Option<&str>, env: Option<&str>) -> 
     let artifact = Artifact {
         kind,
         range: 0..code.len(),
+        hash: ContentHash::of(code),
     };
     engine().load(Init::<Buffer> {
         body,

@@ -136,13 +136,18 @@ pub fn signed_bundle() -> Vec<u8> {
     bundle_of(&[aot(), wasm()], Some(&TRUSTED))
 }
 
-/// What the executor does with the code: the artifact's kind and bytes.
+/// What the executor does with the code: the artifact's kind and bytes. Its hash is the bytes' own, in whichever form they
+/// came.
 pub fn chosen(bytes: &[u8], policy: &Policy<'_>) -> Result<(Kind, Vec<u8>), CodeError> {
     match locate(bytes, policy)? {
-        Located::Stored(Artifact { kind, range }) => Ok((kind, bytes[range].to_vec())),
+        Located::Stored(Artifact { kind, range, hash }) => {
+            assert_eq!(hash.as_bytes()[..], Sha256::digest(&bytes[range.clone()])[..]);
+            Ok((kind, bytes[range].to_vec()))
+        }
         Located::Deflated(deflated) => {
             let mut output = vec![0; deflated.inflated_len()];
-            let Artifact { kind, range } = inflate(bytes, &deflated, &mut output)?;
+            let Artifact { kind, range, hash } = inflate(bytes, &deflated, &mut output)?;
+            assert_eq!(hash.as_bytes()[..], Sha256::digest(&output[range.clone()])[..]);
             Ok((kind, output[range].to_vec()))
         }
     }
