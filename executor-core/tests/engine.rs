@@ -21,13 +21,18 @@ macro_rules! interpreted {
 }
 
 interpreted!(
+    containers_share_a_module,
+    containers_that_come_at_once_share,
     echoes,
     every_run_is_fresh,
     faults_are_contained,
+    faults_do_not_reach_those_that_share,
+    main_and_environment_are_not_shared,
     main_is_checked,
     modules_are_checked,
     passes_the_environment,
     runs_commands,
     runs_wow,
+    spares_are_bounded,
     start_functions_may_fail,
 );

@@ -1,149 +1,80 @@
-//! A loaded action: a module, what is known of it, and the instances that are ready to run it.
+//! A loaded action: a container's own part, and the module that it shares with others.
 
 use alloc::boxed::Box;
 use alloc::ffi::CString;
 use alloc::sync::Arc;
-use alloc::vec::Vec;
-use core::fmt::Write;
 
-use action_bundle::Kind;
+use action_bundle::Artifact;
 use executor_wasi::Host;
-use lock_api::{Mutex, RawMutex};
+use lock_api::RawMutex;
 
 use super::Engine;
-use super::abi::{Abi, Entries};
 use super::environment;
-use super::raw::{Buffer, Instance, Message, Module, Snapshot};
+use super::raw::Buffer;
+use super::shared::{Ready, SharedModule};
 use crate::json::Str;
-use crate::runtime::{Init, LoadError, RunError};
+use crate::runtime::{Init, LoadError};
 
 /// The longest name that `main` may give, in bytes.
 const MAIN_MAX_BYTES: usize = 128;
 
 /// A loaded action.
-pub struct Action<L> {
-    pub(super) module: Arc<Module>,
-    pub(super) kind: Kind,
-    pub(super) abi: Abi,
+pub struct Action<L: RawMutex> {
+    pub(super) shared: Arc<SharedModule<L>>,
     /// The export that a run calls.
     pub(super) main: CString,
     /// The variables of `/init`, if the module asks for any: `KEY=value` and a NUL, for each.
     pub(super) environment: Option<Box<[u8]>>,
-    pool: Mutex<L, Pool>,
 }
 
-/// An instance with the state of a fresh one, and the functions that its ABI calls.
-pub struct Ready {
-    pub(super) instance: Instance,
-    pub(super) entries: Entries,
-}
-
-struct Pool {
-    /// The state of a fresh instance: noted when the first one is made.
-    fresh: Option<Arc<Snapshot>>,
-    spares: Vec<Ready>,
-}
-
-impl<L: RawMutex> Action<L> {
-    /// Load the artifact and find out its ABI. Nothing of the guest runs.
-    pub(super) fn load(init: Init<Buffer>) -> Result<Self, LoadError> {
+impl<H: Host, L: RawMutex> Engine<H, L> {
+    /// Take the module of this content, loaded now if no container has it, and what this container makes of it. Nothing of
+    /// the guest runs.
+    pub(super) fn load_action(&self, init: Init<Buffer>) -> Result<Action<L>, LoadError> {
         let body = init.body.as_ref();
         let text = |range: core::ops::Range<usize>| body.get(range).unwrap_or_default();
         let main = init.main.map(|range| decode_main(text(range))).transpose()?;
         let variables = init.env.map(|range| environment::of_init(text(range))).transpose()?;
-        let kind = init.artifact.kind;
-        let module =
-            Module::load(init.inflated.unwrap_or(init.body), init.artifact.range).map_err(LoadError::Module)?;
-        check_imports(&module)?;
-        let (abi, main) = Abi::recognise(&module, main)?;
-        let wants_environment = module.imports().any(|(_, name, _)| name == c"environ_get");
+        let Artifact { kind, range, hash } = init.artifact;
+        let bytes = init.inflated.unwrap_or(init.body);
+        let spares_max = self.config.spares_max;
+        // Where the content is loaded, its bytes go here, unread.
+        let shared = self
+            .modules
+            .get_or_load((hash, kind), move || SharedModule::load(bytes, range, kind, spares_max))?;
+        let main = shared.abi.main(&shared.module, main)?;
+        let environment = shared.wants_environment.then(|| variables.unwrap_or_default());
         Ok(Action {
-            module: Arc::new(module),
-            kind,
-            abi,
+            shared,
             main,
-            environment: wants_environment.then(|| variables.unwrap_or_default()),
-            pool: Mutex::new(Pool {
-                fresh: None,
-                spares: Vec::new(),
-            }),
+            environment,
         })
     }
+}
 
-    pub(super) fn has_spare(&self) -> bool {
-        !self.pool.lock().spares.is_empty()
+impl<L: RawMutex> Action<L> {
+    /// Whether both are of the same content, and so run on the same instances.
+    #[must_use]
+    pub fn shares_module_with(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
+    }
+
+    /// How many instances are ready, for this container and those that share its module.
+    #[must_use]
+    pub fn spares(&self) -> usize {
+        self.shared.spares()
     }
 
     /// Keep an instance for a later run.
-    pub(super) fn put_back(&self, ready: Ready, spares_max: usize) {
-        let mut pool = self.pool.lock();
-        if pool.spares.len() < spares_max && pool.spares.try_reserve(1).is_ok() {
-            pool.spares.push(ready);
-        } else {
-            // Unmapping takes a while: not under the lock.
-            drop(pool);
-            drop(ready);
-        }
-    }
-
-    pub(super) fn fresh(&self) -> Option<Arc<Snapshot>> {
-        self.pool.lock().fresh.clone()
-    }
-
-    fn take_spare(&self) -> Option<Ready> {
-        self.pool.lock().spares.pop()
-    }
-
-    fn note_fresh(&self, instance: &Instance) -> Result<(), RunError> {
-        if self.fresh().is_none() {
-            let snapshot = Snapshot::take(instance).map_err(|_| RunError::OutOfMemory)?;
-            // Two first runs may both come here: their snapshots are equal.
-            self.pool.lock().fresh = Some(Arc::new(snapshot));
-        }
-        Ok(())
+    pub(super) fn put_back(&self, ready: Ready) {
+        self.shared.put_back(ready, Arc::strong_count(&self.shared));
     }
 }
 
-impl<H: Host, L: RawMutex> Engine<H, L> {
-    /// An instance for a run: a spare, or a new one.
-    pub(super) fn take_instance(&self, action: &Action<L>) -> Result<Ready, RunError> {
-        match action.take_spare() {
-            Some(ready) => Ok(ready),
-            None => self.instantiate(action),
-        }
-    }
-
-    /// A new instance, with its initialiser run, as the ABI has it.
-    pub(super) fn instantiate(&self, action: &Action<L>) -> Result<Ready, RunError> {
-        let stack_bytes = Self::stack_bytes(action.kind);
-        let mut instance = Instance::new(&action.module, stack_bytes, self.max_memory_pages()).map_err(|message| {
-            log::debug!("instantiation failed: {message}");
-            if message.contains("memory failed") {
-                RunError::OutOfMemory
-            } else {
-                RunError::Instantiate
-            }
-        })?;
-        if let Some(initialize) = action.abi.initialiser(&instance) {
-            self.initialise(action, &mut instance, initialize)?;
-        }
-        let entries = Entries::find(action, &instance).ok_or(RunError::Instantiate)?;
-        action.note_fresh(&instance)?;
-        Ok(Ready { instance, entries })
-    }
-}
-
-/// Every import must be supplied: a guest that fails at its first call of a missing one would fail late.
-fn check_imports(module: &Module) -> Result<(), LoadError> {
-    match module.imports().find(|(_, _, is_supplied)| !is_supplied) {
-        None => Ok(()),
-        Some((from, name, _)) => {
-            let mut message = Message::new();
-            let (from, name) = (from.to_str().unwrap_or("?"), name.to_str().unwrap_or("?"));
-            // Cut off where the names are too long to be told.
-            let _ = write!(message, "it imports {from}.{name}, which this executor does not supply");
-            Err(LoadError::Module(message))
-        }
+impl<L: RawMutex> Drop for Action<L> {
+    fn drop(&mut self) {
+        // Only actions hold the module, and this one is about to let go.
+        self.shared.trim(Arc::strong_count(&self.shared) - 1);
     }
 }
 

@@ -6,7 +6,8 @@ use core::ops::Range;
 use executor_wasi::Output;
 use lock_api::RawMutex;
 
-use super::action::{Action, Ready};
+use super::action::Action;
+use super::shared::Ready;
 use crate::runtime::{self, Logs, RunError};
 
 /// A run that has ended. Dropping it makes the instance ready for the next run.
@@ -18,7 +19,6 @@ pub struct Finished<L: RawMutex> {
     pub(super) is_reusable: bool,
     pub(super) answer: Result<Answer, RunError>,
     pub(super) output: Output,
-    pub(super) spares_max: usize,
 }
 
 /// Where an answer lies.
@@ -58,9 +58,8 @@ impl<L: RawMutex> Drop for Finished<L> {
         let (Some(mut ready), true) = (self.ready.take(), self.is_reusable) else {
             return;
         };
-        let Some(fresh) = self.action.fresh() else { return };
-        if fresh.restore(&mut ready.instance).is_ok() {
-            self.action.put_back(ready, self.spares_max);
+        if ready.fresh.restore(&mut ready.instance).is_ok() {
+            self.action.put_back(ready);
         }
     }
 }

@@ -6,14 +6,18 @@
 //! | module | what it is |
 //! | --- | --- |
 //! | `raw` | the border: WAMR's handles as owned Rust types; the only unsafe code |
-//! | `action` | a loaded action: module, ABI, environment, and its pool of instances |
+//! | `modules` | which modules are loaded, by their content |
+//! | `shared` | a loaded module and its pool of instances: what the containers of one content share |
+//! | `action` | a loaded action: a container's own part, `main` and environment |
 //! | `abi` | the three guest ABIs, and how each is run |
 //! | `imports` | what a guest can import: WASI preview 1 and `http.get` |
 //! | `budget` | how much memory bodies and code may take |
 //! | `finished` | a run that has ended, and the return of its instance |
 //!
 //! **Invariant.** A run gets an instance whose state is that of a fresh one: either it is fresh, or its last call returned
-//! and `raw::Snapshot` has put back everything that a guest can write. After a trap or an exit an instance is dropped.
+//! and `raw::Snapshot` has put back everything that a guest can write. After a trap or an exit an instance is dropped. So an
+//! instance belongs to no container: those of the same content (the hash of the very bytes that an `/init` brought, once
+//! they were allowed to run) take theirs from one pool.
 
 mod abi;
 mod action;
@@ -21,7 +25,9 @@ mod budget;
 mod environment;
 mod finished;
 mod imports;
+mod modules;
 mod raw;
+mod shared;
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -34,8 +40,10 @@ use lock_api::{Mutex, RawMutex};
 pub use self::action::Action;
 use self::budget::Budget;
 pub use self::finished::Finished;
+use self::modules::Modules;
 pub use self::raw::Buffer;
 use self::raw::ExecEnv;
+use self::shared::SharedModule;
 use crate::limits::{GUEST_MEMORY_MAX_BYTES, GUEST_STACK_BYTES};
 use crate::runtime::{Init, LoadError, OutOfMemory, Run, Runtime};
 
@@ -55,7 +63,8 @@ pub struct Config {
     /// The most memory that bodies and code take, all together: of requests that are being served, and of loaded modules
     /// that are kept (AOT code's data). In bytes.
     pub buffers_max_bytes: usize,
-    /// Instances that a container keeps ready. More runs at once make theirs on the way.
+    /// Instances that are kept ready for each container; containers of the same content share theirs. More runs at once
+    /// make theirs on the way.
     pub spares_max: usize,
     /// Variables that every guest sees: `KEY=value` and a NUL, for each.
     pub environment: Box<[u8]>,
@@ -77,6 +86,7 @@ pub struct Engine<H, L> {
     host: H,
     config: Config,
     budget: Arc<Budget>,
+    modules: Modules<SharedModule<L>, L>,
     interpreter_environments: Mutex<L, heapless::Vec<ExecEnv, ENVIRONMENTS_KEPT>>,
     aot_environments: Mutex<L, heapless::Vec<ExecEnv, ENVIRONMENTS_KEPT>>,
 }
@@ -143,9 +153,15 @@ impl<H: Host, L: RawMutex> Engine<H, L> {
             host,
             budget: Arc::new(Budget::new(config.buffers_max_bytes)),
             config,
+            modules: Modules::new(),
             interpreter_environments: Mutex::new(heapless::Vec::new()),
             aot_environments: Mutex::new(heapless::Vec::new()),
         })
+    }
+
+    /// How many modules are loaded: one for each content that a container has.
+    pub fn modules_loaded(&self) -> usize {
+        self.modules.len()
     }
 
     fn environments(&self, kind: Kind) -> &Mutex<L, heapless::Vec<ExecEnv, ENVIRONMENTS_KEPT>> {
@@ -158,18 +174,18 @@ impl<H: Host, L: RawMutex> Engine<H, L> {
     /// Call `run` with an execution environment: one that waits, or a new one.
     fn with_environment<T>(
         &self,
-        action: &Action<L>,
+        kind: Kind,
         instance: &mut raw::Instance,
         run: impl FnOnce(&mut raw::Instance, &mut ExecEnv) -> T,
     ) -> Result<T, OutOfMemory> {
-        let waiting = self.environments(action.kind).lock().pop();
+        let waiting = self.environments(kind).lock().pop();
         let mut environment = match waiting {
             Some(environment) => environment,
-            None => ExecEnv::new(instance, Self::stack_bytes(action.kind))?,
+            None => ExecEnv::new(instance, Self::stack_bytes(kind))?,
         };
         let result = run(instance, &mut environment);
         // One too many is dropped, which frees it.
-        let _ = self.environments(action.kind).lock().push(environment);
+        let _ = self.environments(kind).lock().push(environment);
         Ok(result)
     }
 
@@ -196,7 +212,7 @@ impl<H: Host, L: RawMutex> Runtime for Engine<H, L> {
     }
 
     fn load(&self, init: Init<Buffer>) -> Result<Arc<Action<L>>, LoadError> {
-        Action::load(init).map(Arc::new)
+        self.load_action(init).map(Arc::new)
     }
 
     fn run(&self, action: &Arc<Action<L>>, run: &Run<'_>) -> Finished<L> {
@@ -204,11 +220,11 @@ impl<H: Host, L: RawMutex> Runtime for Engine<H, L> {
     }
 
     fn prepare(&self, action: &Arc<Action<L>>) {
-        if action.has_spare() {
+        if action.spares() > 0 {
             return;
         }
-        match self.instantiate(action) {
-            Ok(ready) => action.put_back(ready, self.config.spares_max),
+        match self.instantiate(&action.shared) {
+            Ok(ready) => action.put_back(ready),
             // The next run meets the same error and tells the client.
             Err(error) => log::debug!("no spare instance: {error:?}"),
         }

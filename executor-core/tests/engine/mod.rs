@@ -1,6 +1,7 @@
 //! The engine's behaviour, as cases that hold for interpreted and for AOT code alike.
 //!
 //! The caller says how a module is compiled. All cases of a process share one engine, as the process has one WAMR.
+#![allow(dead_code, reason = "a test binary uses a part")]
 #![allow(
     clippy::result_large_err,
     reason = "an error of loading holds the engine's words, as in the crate itself"
@@ -336,10 +337,9 @@ pub fn runs_commands(compile: Compile) {
     assert_eq!(outcome("{}\n", Some(3)).stdout, "{}\n");
 }
 
-/// A command's environment: the run's variables before those of the init, before the process's.
-pub fn passes_the_environment(compile: Compile) {
-    // Prints its environment block, with a newline for each NUL.
-    let wat = r#"(module
+/// A command that prints its environment block, with a newline for each NUL.
+fn prints_environment() -> String {
+    r#"(module
         (import "wasi_snapshot_preview1" "environ_sizes_get" (func $sizes (param i32 i32) (result i32)))
         (import "wasi_snapshot_preview1" "environ_get" (func $get (param i32 i32) (result i32)))
         (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
@@ -359,9 +359,15 @@ pub fn passes_the_environment(compile: Compile) {
             (drop (call $write (i32.const 1) (i32.const 8) (i32.const 1) (i32.const 0)))
             (i32.store (i32.const 8) (i32.const 60000))
             (i32.store (i32.const 12) (i32.const 2))
-            (drop (call $write (i32.const 1) (i32.const 8) (i32.const 1) (i32.const 0)))))"#;
+            (drop (call $write (i32.const 1) (i32.const 8) (i32.const 1) (i32.const 0)))))"#
+        .to_owned()
+}
+
+/// A command's environment: the run's variables before those of the init, before the process's.
+pub fn passes_the_environment(compile: Compile) {
+    let wat = prints_environment();
     let env = r#"{"__OW_ACTION_NAME":"/ns/init","count":3,"list":[1],"none":null,"quoted":"a\"b\u00e9","bad=name":"x","nul":"a\u0000b"}"#;
-    let action = load_with(compile, wat, None, Some(env)).expect("the module loads");
+    let action = load_with(compile, &wat, None, Some(env)).expect("the module loads");
     let fields = r#"{"value":{},"action_name":"/ns/run","activation_id":"12","deadline":"99","number":5}"#;
     for _ in 0..2 {
         let outcome = run_with(&action, "{}", fields);
@@ -381,4 +387,157 @@ pub fn passes_the_environment(compile: Compile) {
             ]
         );
     }
+}
+
+/// Containers of the same content have one module and one set of instances, and none of what another does or is given.
+pub fn containers_share_a_module(compile: Compile) {
+    // Found nowhere else, so that no other test has it loaded.
+    let wat = include_str!("guests/hostile.wat").replace("second page", "shared page");
+    let (one, other) = (load(compile, &wat), load(compile, &wat));
+    let stranger = load(compile, include_str!("guests/hostile.wat"));
+    assert!(one.shares_module_with(&other));
+    assert!(!one.shares_module_with(&stranger));
+    // What one has prepared serves the other, and comes back to both.
+    engine().prepare(&one);
+    engine().prepare(&other);
+    assert_eq!(other.spares(), 1);
+    let first = run(&one, "{}").expect("the guest answers");
+    for action in [&other, &one, &other, &other] {
+        assert_eq!(
+            run(action, "{}").as_ref(),
+            Ok(&first),
+            "memory, globals, tables, segments"
+        );
+        assert_eq!((one.spares(), other.spares()), (1, 1));
+    }
+    std::thread::scope(|scope| {
+        for action in [&one, &other, &one, &other] {
+            scope.spawn(|| {
+                for _ in 0..10 {
+                    assert_eq!(run(action, "{}").as_ref(), Ok(&first));
+                }
+            });
+        }
+    });
+    // One goes: the other keeps the module.
+    drop(one);
+    assert_eq!(run(&other, "{}").as_ref(), Ok(&first));
+    assert!(load(compile, &wat).shares_module_with(&other));
+}
+
+/// An instance that one container's run has broken reaches no other.
+pub fn faults_do_not_reach_those_that_share(compile: Compile) {
+    let wat = include_str!("guests/faulty.wat").replace("(module", "(module (func)");
+    let (one, other) = (load(compile, &wat), load(compile, &wat));
+    assert!(one.shares_module_with(&other));
+    for fault in 0..7 {
+        engine().prepare(&one);
+        let trapped = run(&one, &format!("{{\"f\":{fault}}}"));
+        assert!(matches!(trapped, Err(RunError::Trap(_))), "{trapped:?}");
+        assert_eq!(other.spares(), 0, "it was thrown away");
+        assert_eq!(run(&other, "{\"f\":9}"), Err(RunError::NoAnswer), "it runs");
+    }
+}
+
+/// `main` and the environment are a container's own, on an instance that it shares.
+pub fn main_and_environment_are_not_shared(compile: Compile) {
+    let echo = include_str!("guests/echo.wat");
+    let of_main = |main| load_with(compile, echo, main, None).expect("the module loads");
+    let (by_default, other) = (of_main(None), of_main(Some("other")));
+    assert!(by_default.shares_module_with(&other));
+    for _ in 0..3 {
+        assert_eq!(run(&by_default, "{}"), Ok("{}".to_owned()));
+        assert_eq!(run(&other, "{}"), Err(RunError::NoAnswer));
+    }
+    // Loaded or not, `main` is checked.
+    for missing in ["nothing", "wrong", "memory"] {
+        let refused = load_with(compile, echo, Some(missing), None);
+        assert_eq!(refused.err(), Some(LoadError::MissingMain), "{missing}");
+    }
+
+    let of_env = |env| load_with(compile, &prints_environment(), None, env).expect("the module loads");
+    let (ada, bob, nobody) = (
+        of_env(Some(r#"{"who":"ada"}"#)),
+        of_env(Some(r#"{"who":"bob"}"#)),
+        of_env(None),
+    );
+    assert!(ada.shares_module_with(&bob) && ada.shares_module_with(&nobody));
+    for _ in 0..3 {
+        assert_eq!(run_with(&ada, "{}", "{}").stdout, "who=ada\n__OW_API_HOST=here\n");
+        assert_eq!(run_with(&bob, "{}", "{}").stdout, "who=bob\n__OW_API_HOST=here\n");
+        assert_eq!(run_with(&nobody, "{}", "{}").stdout, "__OW_API_HOST=here\n");
+    }
+}
+
+/// Containers that come at once get one module.
+pub fn containers_that_come_at_once_share(compile: Compile) {
+    let wat = include_str!("guests/echo.wat").replace("(module", "(module (func) (func)");
+    let code = compile(&wat::parse_str(&wat).expect("the test's module is valid"));
+    let together = std::sync::Barrier::new(4);
+    let come = || {
+        together.wait();
+        load_code(code.0, &code.1, None, None).expect("the module loads")
+    };
+    for _ in 0..20 {
+        let actions: Vec<TestAction> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..4).map(|_| scope.spawn(come)).collect();
+            threads
+                .into_iter()
+                .map(|thread| thread.join().expect("no panic"))
+                .collect()
+        });
+        for action in &actions {
+            assert!(action.shares_module_with(&actions[0]));
+            assert_eq!(run(action, "{}"), Ok("{}".to_owned()));
+        }
+    }
+}
+
+/// As many instances are kept as the containers may have together, and fewer when one of them goes.
+pub fn spares_are_bounded(compile: Compile) {
+    let wat = include_str!("guests/echo.wat").replace("(module", "(module (func) (func) (func)");
+    let each = Config::default().spares_max;
+    let (one, other) = (load(compile, &wat), load(compile, &wat));
+    let burst = || {
+        let json::Value::Object(fields) = json::parse(b"{}").expect("JSON") else {
+            panic!("fields are an object")
+        };
+        let run = Run {
+            value: b"{}",
+            fields,
+            deadline_epoch_ms: None,
+        };
+        // None ends before all have run.
+        drop((0..3 * each).map(|_| engine().run(&one, &run)).collect::<Vec<_>>());
+    };
+    burst();
+    assert_eq!(one.spares(), 2 * each);
+    drop(other);
+    assert_eq!(one.spares(), each);
+    burst();
+    assert_eq!(one.spares(), each);
+}
+
+/// A module is unloaded with its last container; one that is refused is not kept. For a process with one test.
+pub fn modules_are_unloaded(compile: Compile) {
+    let loaded = || engine().modules_loaded();
+    assert_eq!(loaded(), 0);
+    let (echo, hostile) = (include_str!("guests/echo.wat"), include_str!("guests/hostile.wat"));
+    let one = load(compile, echo);
+    assert_eq!(loaded(), 1);
+    let other = load(compile, echo);
+    assert_eq!(loaded(), 1);
+    let third = load(compile, hostile);
+    assert_eq!(loaded(), 2);
+    assert!(load_with(compile, "(module)", None, None).is_err());
+    assert!(load_with(compile, include_str!("guests/faulty.wat"), Some("nothing"), None).is_err());
+    assert_eq!(loaded(), 2);
+    drop(one);
+    assert_eq!(loaded(), 2);
+    drop(other);
+    assert_eq!(loaded(), 1);
+    drop(third);
+    assert_eq!(loaded(), 0);
+    assert_eq!(run(&load(compile, echo), "{}"), Ok("{}".to_owned()));
+    assert_eq!(loaded(), 0);
 }

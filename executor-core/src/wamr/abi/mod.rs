@@ -6,15 +6,17 @@ mod wow;
 
 use alloc::ffi::CString;
 use alloc::sync::Arc;
+use core::ffi::CStr;
 
 use executor_wasi::{Context, Environment, Host, Input, Output, OutputLimits, Stop};
 use lock_api::RawMutex;
 
-use super::action::{Action, Ready};
+use super::action::Action;
 use super::environment;
 use super::finished::{Answer, Finished};
 use super::imports::RunImports;
 use super::raw::{Export, Function, Instance, Module};
+use super::shared::{Ready, SharedModule};
 use super::{Engine, raw};
 use crate::limits::{LOG_MAX_BYTES, RESULT_MAX_BYTES};
 use crate::runtime::{LoadError, Run, RunError, Trap};
@@ -30,44 +32,53 @@ pub enum Abi {
     WasiCommand,
 }
 
-/// The functions that an ABI calls, in one instance.
+/// The functions that an ABI calls beside `main`, in one instance.
 #[derive(Clone, Copy)]
 pub enum Entries {
     /// The lean ABI's.
-    Lean { allocate: Function, run: Function },
+    Lean { allocate: Function },
     /// WOW's.
     Wow {
         allocate: Function,
         pointer: Function,
         length: Function,
-        start: Function,
     },
-    /// A command's.
-    WasiCommand { start: Function },
+    /// A command has `main` alone.
+    WasiCommand,
 }
 
 impl Abi {
-    /// The ABI whose exports the module has, and the name of the export that a run calls: `main` if it was given.
+    /// The ABI whose exports the module has. What `main` names is another question.
     ///
     /// # Errors
-    /// [`LoadError::UnknownAbi`], or [`LoadError::MissingMain`].
-    pub fn recognise(module: &Module, main: Option<CString>) -> Result<(Self, CString), LoadError> {
-        let has = |name: &[u8], signature: &str| module.exports().any(|export| is(&export, name, signature));
+    /// [`LoadError::UnknownAbi`]
+    pub fn recognise(module: &Module) -> Result<Self, LoadError> {
         if !module
             .exports()
             .any(|export| export.is_memory && export.name == c"memory")
         {
             return Err(LoadError::UnknownAbi);
         }
-        let (abi, default_main, signature) = if has(lean::ALLOCATE.to_bytes(), "(i)i") {
-            (Abi::Lean, lean::RUN, "(ii)I")
-        } else if has(wow::ALLOCATE.to_bytes(), "(i)")
-            && has(wow::POINTER.to_bytes(), "()i")
-            && has(wow::LENGTH.to_bytes(), "()i")
+        Ok(if has(module, lean::ALLOCATE, "(i)i") {
+            Abi::Lean
+        } else if has(module, wow::ALLOCATE, "(i)")
+            && has(module, wow::POINTER, "()i")
+            && has(module, wow::LENGTH, "()i")
         {
-            (Abi::Wow, wasi_command::START, "()")
+            Abi::Wow
         } else {
-            (Abi::WasiCommand, wasi_command::START, "()")
+            Abi::WasiCommand
+        })
+    }
+
+    /// The name of the export that a run calls: `main` if it was given.
+    ///
+    /// # Errors
+    /// [`LoadError::MissingMain`], or [`LoadError::UnknownAbi`] if there is no default either.
+    pub fn main(self, module: &Module, main: Option<CString>) -> Result<CString, LoadError> {
+        let (default_main, signature) = match self {
+            Abi::Lean => (lean::RUN, "(ii)I"),
+            Abi::Wow | Abi::WasiCommand => (wasi_command::START, "()"),
         };
         // OpenWhisk sends "main" for an action without one.
         let named = main.filter(|name| !name.is_empty() && name.as_c_str() != c"main");
@@ -77,8 +88,8 @@ impl Abi {
             LoadError::UnknownAbi
         };
         let main = named.unwrap_or_else(|| default_main.into());
-        if has(main.to_bytes(), signature) {
-            Ok((abi, main))
+        if has(module, &main, signature) {
+            Ok(main)
         } else {
             Err(missing)
         }
@@ -94,26 +105,24 @@ impl Abi {
     }
 }
 
-fn is(export: &Export<'_>, name: &[u8], signature: &str) -> bool {
-    export.name.to_bytes() == name && export.signature.as_deref() == Some(signature)
+fn has(module: &Module, name: &CStr, signature: &str) -> bool {
+    let is = |export: Export<'_>| export.name == name && export.signature.as_deref() == Some(signature);
+    module.exports().any(is)
 }
 
 impl Entries {
     /// Look the functions up, once per instance.
-    pub(super) fn find<L: RawMutex>(action: &Action<L>, instance: &Instance) -> Option<Self> {
-        let main = instance.function(&action.main)?;
-        Some(match action.abi {
+    pub(super) fn find(abi: Abi, instance: &Instance) -> Option<Self> {
+        Some(match abi {
             Abi::Lean => Entries::Lean {
                 allocate: instance.function(lean::ALLOCATE)?,
-                run: main,
             },
             Abi::Wow => Entries::Wow {
                 allocate: instance.function(wow::ALLOCATE)?,
                 pointer: instance.function(wow::POINTER)?,
                 length: instance.function(wow::LENGTH)?,
-                start: main,
             },
-            Abi::WasiCommand => Entries::WasiCommand { start: main },
+            Abi::WasiCommand => Entries::WasiCommand,
         })
     }
 }
@@ -125,21 +134,19 @@ pub(super) fn run<H: Host, L: RawMutex>(engine: &Engine<H, L>, action: &Arc<Acti
         result_bytes: RESULT_MAX_BYTES,
     };
     let mut output = Output::new(limits);
-    let (ready, is_reusable, answer) = match engine.take_instance(action) {
+    let (ready, is_reusable, answer) = match engine.take_instance(&action.shared) {
         Ok(mut ready) => {
             let (is_reusable, answer) = run_on(engine, action, run, &mut ready, &mut output);
             (Some(ready), is_reusable, answer)
         }
         Err(error) => (None, false, Err(error)),
     };
-    let spares_max = engine.config.spares_max;
     Finished {
         action: Arc::clone(action),
         ready,
         is_reusable,
         answer,
         output,
-        spares_max,
     }
 }
 
@@ -159,12 +166,13 @@ fn run_on<H: Host, L: RawMutex>(
         None => alloc::vec::Vec::new(),
     };
     let mut digits = heapless::String::<20>::new();
-    let arguments = match action.abi {
+    let abi = action.shared.abi;
+    let arguments = match abi {
         Abi::Lean => wasi_command::lean_arguments(),
         Abi::Wow => wow::arguments(run.value, &mut digits),
         Abi::WasiCommand => wasi_command::arguments(run.value),
     };
-    let stdin = if action.abi == Abi::WasiCommand { run.value } else { &[] };
+    let stdin = if abi == Abi::WasiCommand { run.value } else { &[] };
     let environment = Environment::new(&variables).unwrap_or_default();
     let input = Input {
         arguments: &arguments,
@@ -173,21 +181,24 @@ fn run_on<H: Host, L: RawMutex>(
     };
     let mut imports = RunImports::new(Context::new(&engine.host, input, output));
     let entries = ready.entries;
-    let called = engine.with_environment(action, &mut ready.instance, |instance, environment| {
+    // Containers that share the instance may have named different ones: a search among the sorted exports.
+    let Some(main) = ready.instance.function(&action.main) else {
+        return (true, Err(RunError::Instantiate));
+    };
+    let called = engine.with_environment(action.shared.kind, &mut ready.instance, |instance, environment| {
         let mut guest = Guest {
             instance,
             environment,
             imports: &mut imports,
         };
         match entries {
-            Entries::Lean { allocate, run: main } => lean::run(&mut guest, allocate, main, run.value),
+            Entries::Lean { allocate } => lean::run(&mut guest, allocate, main, run.value),
             Entries::Wow {
                 allocate,
                 pointer,
                 length,
-                start,
-            } => wow::run(&mut guest, allocate, pointer, length, start, run.value),
-            Entries::WasiCommand { start } => wasi_command::run(&mut guest, start),
+            } => wow::run(&mut guest, allocate, pointer, length, main, run.value),
+            Entries::WasiCommand => wasi_command::run(&mut guest, main),
         }
     });
     let (mut is_reusable, mut answer) = match called {
@@ -274,7 +285,7 @@ impl<H: Host, L: RawMutex> Engine<H, L> {
     /// Call a module's initialiser, outside of any run: without arguments, variables or input; what it prints is dropped.
     pub(super) fn initialise(
         &self,
-        action: &Action<L>,
+        module: &SharedModule<L>,
         instance: &mut Instance,
         initialiser: Function,
     ) -> Result<(), RunError> {
@@ -283,7 +294,7 @@ impl<H: Host, L: RawMutex> Engine<H, L> {
             result_bytes: 0,
         });
         let mut imports = RunImports::new(Context::new(&self.host, Input::default(), &mut output));
-        let called = self.with_environment(action, instance, |instance, environment| {
+        let called = self.with_environment(module.kind, instance, |instance, environment| {
             Guest {
                 instance,
                 environment,

@@ -1,0 +1,161 @@
+//! A loaded module and its instances, as the containers of the same content share them.
+//!
+//! Nothing here is a container's own: which function a run calls, and what it finds in its environment, is in
+//! [`super::Action`]. A spare instance has the state of a fresh one, which no container has touched, and so serves any.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::fmt::Write;
+use core::ops::Range;
+
+use action_bundle::Kind;
+use executor_wasi::Host;
+use lock_api::{Mutex, RawMutex};
+
+use super::Engine;
+use super::abi::{Abi, Entries};
+use super::raw::{Buffer, Instance, Message, Module, Snapshot};
+use crate::runtime::{LoadError, RunError};
+
+/// A loaded module, what is known of it, and the instances that are ready to run it.
+pub struct SharedModule<L> {
+    pub(super) module: Arc<Module>,
+    pub(super) kind: Kind,
+    pub(super) abi: Abi,
+    /// It asks for its environment.
+    pub(super) wants_environment: bool,
+    /// Instances that are kept for each container.
+    spares_max: usize,
+    pool: Mutex<L, Pool>,
+}
+
+/// An instance with the state of a fresh one, and the functions of its ABI.
+pub struct Ready {
+    pub(super) instance: Instance,
+    pub(super) entries: Entries,
+    /// The state that it gets back after a run.
+    pub(super) fresh: Arc<Snapshot>,
+}
+
+struct Pool {
+    /// The state of a fresh instance: noted when the first one is made.
+    fresh: Option<Arc<Snapshot>>,
+    spares: Vec<Ready>,
+}
+
+impl<L: RawMutex> SharedModule<L> {
+    /// Load `range` of `bytes` and find out its ABI. Nothing of the guest runs.
+    pub fn load(bytes: Buffer, range: Range<usize>, kind: Kind, spares_max: usize) -> Result<Self, LoadError> {
+        let module = Module::load(bytes, range).map_err(LoadError::Module)?;
+        check_imports(&module)?;
+        let abi = Abi::recognise(&module)?;
+        let wants_environment = module.imports().any(|(_, name, _)| name == c"environ_get");
+        Ok(SharedModule {
+            module: Arc::new(module),
+            kind,
+            abi,
+            wants_environment,
+            spares_max,
+            pool: Mutex::new(Pool {
+                fresh: None,
+                spares: Vec::new(),
+            }),
+        })
+    }
+
+    /// How many instances are ready.
+    pub fn spares(&self) -> usize {
+        self.pool.lock().spares.len()
+    }
+
+    /// Keep an instance for a later run, of which of `containers` ever.
+    pub fn put_back(&self, ready: Ready, containers: usize) {
+        let mut pool = self.pool.lock();
+        if pool.spares.len() < self.spares_max.saturating_mul(containers) && pool.spares.try_reserve(1).is_ok() {
+            pool.spares.push(ready);
+        } else {
+            // Unmapping takes a while: not under the lock.
+            drop(pool);
+            drop(ready);
+        }
+    }
+
+    /// Drop the instances that are too many for so many containers.
+    pub fn trim(&self, containers: usize) {
+        let most = self.spares_max.saturating_mul(containers);
+        loop {
+            let mut pool = self.pool.lock();
+            let surplus = if pool.spares.len() > most {
+                pool.spares.pop()
+            } else {
+                None
+            };
+            drop(pool);
+            if surplus.is_none() {
+                return;
+            }
+        }
+    }
+
+    fn take_spare(&self) -> Option<Ready> {
+        self.pool.lock().spares.pop()
+    }
+
+    /// The state of a fresh instance: `instance` is one.
+    fn fresh(&self, instance: &Instance) -> Result<Arc<Snapshot>, RunError> {
+        let noted = self.pool.lock().fresh.clone();
+        if let Some(fresh) = noted {
+            return Ok(fresh);
+        }
+        let fresh = Arc::new(Snapshot::take(instance).map_err(|_| RunError::OutOfMemory)?);
+        // Two first runs may both come here: the first one's is for all.
+        Ok(Arc::clone(self.pool.lock().fresh.get_or_insert(fresh)))
+    }
+}
+
+impl<H: Host, L: RawMutex> Engine<H, L> {
+    /// An instance for a run: a spare, or a new one.
+    pub(super) fn take_instance(&self, module: &SharedModule<L>) -> Result<Ready, RunError> {
+        match module.take_spare() {
+            Some(ready) => Ok(ready),
+            None => self.instantiate(module),
+        }
+    }
+
+    /// A new instance, with its initialiser run, as the ABI has it.
+    pub(super) fn instantiate(&self, module: &SharedModule<L>) -> Result<Ready, RunError> {
+        let stack_bytes = Self::stack_bytes(module.kind);
+        let mut instance = Instance::new(&module.module, stack_bytes, self.max_memory_pages()).map_err(|message| {
+            log::debug!("instantiation failed: {message}");
+            if message.contains("memory failed") {
+                RunError::OutOfMemory
+            } else {
+                RunError::Instantiate
+            }
+        })?;
+        if let Some(initialize) = module.abi.initialiser(&instance) {
+            self.initialise(module, &mut instance, initialize)?;
+        }
+        let entries = Entries::find(module.abi, &instance).ok_or(RunError::Instantiate)?;
+        let fresh = module.fresh(&instance)?;
+        Ok(Ready {
+            instance,
+            entries,
+            fresh,
+        })
+    }
+}
+
+/// Every import must be supplied: a guest that fails at its first call of a missing one would fail late.
+fn check_imports(module: &Module) -> Result<(), LoadError> {
+    match module.imports().find(|(_, _, is_supplied)| !is_supplied) {
+        None => Ok(()),
+        Some((from, name, _)) => {
+            let mut message = Message::new();
+            let (from, name) = (from.to_str().unwrap_or("?"), name.to_str().unwrap_or("?"));
+            // Cut off where the names are too long to be told.
+            let _ = write!(message, "it imports {from}.{name}, which this executor does not supply");
+            Err(LoadError::Module(message))
+        }
+    }
+}
