@@ -2,6 +2,7 @@
 //!
 //! Nothing here is a container's own: which function a run calls, and what it finds in its environment, is in
 //! [`super::Action`]. A spare instance has the state of a fresh one, which no container has touched, and so serves any.
+//! What a module's initialiser has drawn (random numbers, say) is part of that state: it is the same for all of them.
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -45,6 +46,9 @@ struct Pool {
 
 impl<L: RawMutex> SharedModule<L> {
     /// Load `range` of `bytes` and find out its ABI. Nothing of the guest runs.
+    ///
+    /// # Errors
+    /// [`LoadError::Module`], [`LoadError::UnknownAbi`]
     pub fn load(bytes: Buffer, range: Range<usize>, kind: Kind, spares_max: usize) -> Result<Self, LoadError> {
         let module = Module::load(bytes, range).map_err(LoadError::Module)?;
         check_imports(&module)?;
@@ -68,7 +72,7 @@ impl<L: RawMutex> SharedModule<L> {
         self.pool.lock().spares.len()
     }
 
-    /// Keep an instance for a later run, of which of `containers` ever.
+    /// Keep an instance for a later run of any of so many containers.
     pub fn put_back(&self, ready: Ready, containers: usize) {
         let mut pool = self.pool.lock();
         if pool.spares.len() < self.spares_max.saturating_mul(containers) && pool.spares.try_reserve(1).is_ok() {
@@ -108,7 +112,7 @@ impl<L: RawMutex> SharedModule<L> {
             return Ok(fresh);
         }
         let fresh = Arc::new(Snapshot::take(instance).map_err(|_| RunError::OutOfMemory)?);
-        // Two first runs may both come here: the first one's is for all.
+        // Two first runs may both come here: the state that was noted first is for all.
         Ok(Arc::clone(self.pool.lock().fresh.get_or_insert(fresh)))
     }
 }
