@@ -316,3 +316,34 @@ fn changed_native_code_never_runs() {
     let outcome = Invoker::new(server.address).init(&changed);
     assert!(matches!(outcome, Err(Activation::DeveloperError(_))), "{outcome:?}");
 }
+
+/// Native code that a container of the process has loaded stays out of reach for a bundle whose signature does not hold.
+#[test]
+fn loaded_native_code_is_not_reached_by_a_bad_signature() {
+    let key = bundles().join("demo.pub");
+    let server = Server::invoker(&["--trust", key.to_str().unwrap()]);
+    let container = || {
+        let port = server.post("/start", "").json()["port"].as_u64().unwrap();
+        Invoker::new((server.address.ip(), u16::try_from(port).unwrap()).into())
+    };
+    let signed = bundle("add-native-only");
+    let mut forged = signed.clone();
+    let name = b"manifest.sig";
+    let start = forged.windows(name.len()).position(|bytes| bytes == name).unwrap();
+    // In a zip, the length of what lies between the name and the content stands before the name.
+    let between = usize::from(u16::from_le_bytes([forged[start - 2], forged[start - 1]]));
+    forged[start + name.len() + between + 96] ^= 1;
+
+    let sum = (json!({"param1": 2, "param2": 2}), success(json!({"result": 4})));
+    let trusted = container();
+    assert_eq!(trusted.init(&signed), Ok(()));
+    assert_eq!(trusted.run(&sum.0), sum.1);
+    let Err(Activation::DeveloperError(reason)) = container().init(&forged) else {
+        panic!("the signature was not looked at")
+    };
+    assert!(reason.as_str().unwrap().contains("signature does not fit"), "{reason}");
+    // A second one with the good signature shares what the first has loaded.
+    let second = container();
+    assert_eq!(second.init(&signed), Ok(()));
+    assert_eq!(second.run(&sum.0), sum.1);
+}

@@ -240,6 +240,31 @@ fn a_thousand_containers_live_side_by_side() {
     }
 }
 
+/// Beside the module and the instance that all share, a container takes little memory.
+#[test]
+fn containers_of_one_content_share_its_memory() {
+    const CONTAINERS: u64 = 200;
+    const EACH_MAX_KIB: u64 = 16;
+    let server = Server::invoker(&[]);
+    // Its data alone are longer than that, in the module as in each instance.
+    let answer = format!(r#"{{"data":"{}"}}"#, "x".repeat(60_000));
+    let code = guests::answers(&answer);
+    let add = |count| {
+        for _ in 0..count {
+            let container = start(&server);
+            container.init(&code);
+            assert!(container.post("/run", "{}").body == answer, "its data");
+        }
+        server.resident_kib()
+    };
+    let before = add(20);
+    let more = add(CONTAINERS).saturating_sub(before);
+    assert!(
+        more <= CONTAINERS * EACH_MAX_KIB,
+        "{more} KiB for {CONTAINERS} containers"
+    );
+}
+
 #[test]
 fn a_busy_container_does_not_hold_up_others() {
     let server = Server::invoker(&[]);
