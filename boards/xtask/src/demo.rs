@@ -8,7 +8,7 @@ use anyhow::Result;
 use boards::Board;
 
 use crate::build::{self, Bundle};
-use crate::invoker::{INPUT, Invoker, micros};
+use crate::invoker::{INPUT, Invoker, Then, micros};
 use crate::project::Project;
 use crate::shell::Shell;
 use crate::toolchain::Toolchains;
@@ -69,7 +69,7 @@ pub fn demo(project: &Project, shell: Shell, board: &Board, toolchains: &Toolcha
     let invoker = Invoker::start(board, &demonstration.executor, &demonstration.public_key)?;
     println!("{}: invoker listening on {}", board.name, invoker.address);
     for (mode, bundle) in &demonstration.bundles {
-        let cold = invoker.cold_starts(bundle, CONTAINERS)?;
+        let cold = invoker.cold_starts(bundle, CONTAINERS, Then::Destroy)?;
         let warm = invoker.warm_runs(bundle, WARM_RUNS)?;
         println!(
             "{mode:>11}: {INPUT} -> {}   cold (connect + /init + first /run) p50 {:.0} µs, warm p50 {:.0} µs",

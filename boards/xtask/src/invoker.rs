@@ -46,6 +46,15 @@ pub struct ColdStarts {
     pub times: Times,
 }
 
+/// What becomes of a container that was started cold.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Then {
+    /// It stays: the next one finds the action loaded.
+    Keep,
+    /// It goes before the next one comes, which has to load the action anew.
+    Destroy,
+}
+
 /// The invoker, ended when it goes out of scope.
 pub struct Invoker {
     child: Child,
@@ -89,8 +98,8 @@ impl Invoker {
         bail!("the invoker ended before it listened: {said}")
     }
 
-    /// A new container's own address.
-    fn start_container(&self) -> Result<SocketAddr> {
+    /// A new container: its id, and its own address.
+    fn start_container(&self) -> Result<(String, SocketAddr)> {
         let reply = Connection::open(self.address)?.post("/start", "")?;
         ensure!(reply.status == 200, "/start gave {}: {}", reply.status, reply.body);
         let started: Value = serde_json::from_str(&reply.body)?;
@@ -98,15 +107,16 @@ impl Invoker {
             .as_u64()
             .and_then(|port| u16::try_from(port).ok())
             .context("/start names no port")?;
-        Ok(SocketAddr::new(self.address.ip(), port))
+        let id = started["containerId"].as_str().context("/start names no container")?;
+        Ok((id.to_owned(), SocketAddr::new(self.address.ip(), port)))
     }
 
     /// So many containers, one after the other: connect, /init and the first /run, on one connection.
-    pub fn cold_starts(&self, bundle: &Path, count: usize) -> Result<ColdStarts> {
+    pub fn cold_starts(&self, bundle: &Path, count: usize, then: Then) -> Result<ColdStarts> {
         let init = init_body(bundle)?;
         let mut times = Vec::with_capacity(count);
         for _ in 0..count {
-            let address = self.start_container()?;
+            let (id, address) = self.start_container()?;
             let begin = Instant::now();
             let mut connection = Connection::open(address)?;
             let initialised = connection.post("/init", &init)?;
@@ -124,6 +134,10 @@ impl Invoker {
                 answer.status,
                 answer.body
             );
+            if then == Then::Destroy {
+                let destroyed = Connection::open(self.address)?.post(&format!("/{id}/destroy"), "")?;
+                ensure!(destroyed.status == 200, "/destroy gave {}", destroyed.status);
+            }
         }
         Ok(ColdStarts {
             answer: ANSWER.to_owned(),
@@ -133,7 +147,8 @@ impl Invoker {
 
     /// So many runs of one container, on one connection.
     pub fn warm_runs(&self, bundle: &Path, count: usize) -> Result<Times> {
-        let mut connection = Connection::open(self.start_container()?)?;
+        let (_, address) = self.start_container()?;
+        let mut connection = Connection::open(address)?;
         connection.post("/init", &init_body(bundle)?)?;
         exchanges(&mut connection, "/run", INPUT, count, |reply| reply.body == ANSWER)
     }

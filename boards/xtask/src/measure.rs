@@ -4,7 +4,7 @@ use anyhow::Result;
 use boards::Board;
 
 use crate::demo;
-use crate::invoker::{Invoker, Times, micros};
+use crate::invoker::{Invoker, Then, Times, micros};
 use crate::project::Project;
 use crate::shell::Shell;
 use crate::toolchain::Toolchains;
@@ -29,12 +29,18 @@ pub fn measure(project: &Project, shell: Shell, board: &Board, toolchains: &Tool
         println!("\n{mode} (bundle: {} bytes)", bundle.metadata()?.len());
         print(
             "first cold start of the process",
-            &invoker.cold_starts(bundle, 1)?.times,
+            &invoker.cold_starts(bundle, 1, Then::Destroy)?.times,
         );
+        print(
+            "cold start (connect + /init + first /run)",
+            &invoker.cold_starts(bundle, COLD_STARTS, Then::Destroy)?.times,
+        );
+        // The first one loads the action for the others.
+        invoker.cold_starts(bundle, 1, Then::Keep)?;
         let before = invoker.resident_bytes()?;
-        let cold = invoker.cold_starts(bundle, COLD_STARTS)?.times;
+        let cold = invoker.cold_starts(bundle, COLD_STARTS, Then::Keep)?.times;
         let after = invoker.resident_bytes()?;
-        print("cold start (connect + /init + first /run)", &cold);
+        print("  beside a container with the same action", &cold);
         print(
             "  floor: connect + two refused requests",
             &invoker.floor_cold(bundle, COLD_STARTS)?,
