@@ -23,10 +23,9 @@ pub fn measure(project: &Project, shell: Shell, board: &Board, toolchains: &Tool
     };
     println!("binary: {} bytes", demonstration.executor.metadata()?.len());
     for (mode, bundle) in &demonstration.bundles {
-        // A process for each, so that neither finds what the other has left.
-        let invoker = Invoker::start(board, &demonstration.executor, &demonstration.public_key)?;
-        let idle = invoker.resident_bytes()?;
         println!("\n{mode} (bundle: {} bytes)", bundle.metadata()?.len());
+        // A process for each, so that none finds what another has left.
+        let invoker = Invoker::start(board, &demonstration.executor, &demonstration.public_key)?;
         print(
             "first cold start of the process",
             &invoker.cold_starts(bundle, 1, Then::Destroy)?.times,
@@ -35,6 +34,9 @@ pub fn measure(project: &Project, shell: Shell, board: &Board, toolchains: &Tool
             "cold start (connect + /init + first /run)",
             &invoker.cold_starts(bundle, COLD_STARTS, Then::Destroy)?.times,
         );
+        drop(invoker);
+        let invoker = Invoker::start(board, &demonstration.executor, &demonstration.public_key)?;
+        let idle = invoker.resident_bytes()?;
         // The first one loads the action for the others.
         invoker.cold_starts(bundle, 1, Then::Keep)?;
         let before = invoker.resident_bytes()?;
