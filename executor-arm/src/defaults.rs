@@ -17,7 +17,7 @@ pub fn of_board(hardware: &Hardware) -> Defaults {
         threads_max: 64,
         // Each takes a few KiB of the kernel's.
         connections_max: 2048,
-        // A warm one takes 140 to 190 KiB: together, a tenth of the memory of a board of 512 MiB.
+        // A warm one of an action that has no other takes 140 to 190 KiB: together, a tenth of the memory of a board of 512 MiB.
         containers_max: 256,
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
@@ -12,14 +12,16 @@ use object::{Object, ObjectSection};
 use serde::{Deserialize, Serialize};
 
 use crate::demo;
-use crate::invoker::Invoker;
+use crate::invoker::{Invoker, Then};
 use crate::project::Project;
 use crate::shell::Shell;
 use crate::toolchain::Toolchains;
 
-/// Containers of one action, among which the memory of a warm one is counted. Memory comes in pages and arenas: among few,
-/// one of those would show.
+/// Containers among which the memory of a warm one is counted. Memory comes in pages and arenas: among few, one of those
+/// would show.
 const CONTAINERS: usize = 400;
+/// The same for containers of which each has another action.
+const ACTIONS: usize = 100;
 
 /// Compilers differ a little from version to version, and so does what they make.
 const FILE_TOLERANCE_PERCENT: u64 = 5;
@@ -39,10 +41,13 @@ pub struct Sizes {
     text: u64,
     /// Resident memory of an invoker that waits.
     idle: u64,
-    /// Resident memory that one more warm container of `add` adds, interpreted.
+    /// Resident memory that one more warm container of an action adds which has others, interpreted.
     interpreted_container: u64,
     /// The same, as native code.
     aot_container: u64,
+    /// Resident memory that the first warm container of one more action adds, interpreted, with its linear memory of one page
+    /// (64 KiB).
+    interpreted_action: u64,
 }
 
 type Table = BTreeMap<String, Sizes>;
@@ -51,7 +56,8 @@ const HEAD: &str = "\
 # What each board's executor takes, in bytes: `cargo xtask sizes` measures it, `cargo xtask sizes --write` writes this file.
 #
 # binary: the static, stripped program; text: its section .text; idle: resident memory of an invoker that waits;
-# *_container: what one more warm container of `add` adds to it. Of emulated boards, the emulator's own memory is left out.
+# *_container: what one more warm container of `add` adds to it, beside others; interpreted_action: what the first container
+# of another action of that size adds. Of emulated boards, the emulator's own memory is left out.
 ";
 
 /// Measure the boards, print the table, and compare or write it.
@@ -83,24 +89,54 @@ pub fn check(project: &Project, shell: Shell, board: &Board, toolchains: &Toolch
 
 fn measure(project: &Project, shell: Shell, board: &Board, toolchains: &Toolchains) -> Result<Sizes> {
     let demonstration = demo::prepare(project, shell, board, toolchains)?;
+    let start = || Invoker::start(board, &demonstration.executor, &demonstration.public_key);
     let (binary, text) = of_program(&demonstration.executor)?;
-    let mut sizes = Sizes {
-        binary,
-        text,
-        ..Sizes::default()
-    };
+    let idle = start()?.resident_bytes()?;
     let mut containers = [0, 0];
     for ((_, bundle), container) in demonstration.bundles.iter().zip(&mut containers) {
-        let invoker = Invoker::start(board, &demonstration.executor, &demonstration.public_key)?;
-        sizes.idle = invoker.resident_bytes()?;
-        // The first bring what all share.
-        invoker.cold_starts(bundle, CONTAINERS / 4)?;
-        let before = invoker.resident_bytes()?;
-        invoker.cold_starts(bundle, CONTAINERS)?;
-        *container = invoker.resident_bytes()?.saturating_sub(before) / CONTAINERS as u64;
+        let invoker = start()?;
+        let bundles = std::iter::repeat_n(bundle.as_path(), CONTAINERS);
+        *container = of_each(&invoker, bundle, bundles)?;
     }
-    [sizes.interpreted_container, sizes.aot_container] = containers;
-    Ok(sizes)
+    let [interpreted_container, aot_container] = containers;
+
+    let module = crate::build::module(project, shell, &toolchains.guests, "add", "wasm32-unknown-unknown", "")?;
+    let folder = tempfile::tempdir()?;
+    let actions = different_actions(&module, folder.path())?;
+    let interpreted_action = of_each(&start()?, &module, actions.iter().map(PathBuf::as_path))?;
+    Ok(Sizes {
+        binary,
+        text,
+        idle,
+        interpreted_container,
+        aot_container,
+        interpreted_action,
+    })
+}
+
+/// What the containers of `bundles` take each, when there is one of `first` already, which brings what all share.
+fn of_each<'a>(invoker: &Invoker, first: &Path, bundles: impl ExactSizeIterator<Item = &'a Path>) -> Result<u64> {
+    invoker.cold_starts(first, 1, Then::Keep)?;
+    let count = bundles.len() as u64;
+    let before = invoker.resident_bytes()?;
+    for bundle in bundles {
+        invoker.cold_starts(bundle, 1, Then::Keep)?;
+    }
+    Ok(invoker.resident_bytes()?.saturating_sub(before) / count)
+}
+
+/// Modules that do the same as `module` and are not the same: each has a custom section of its own.
+fn different_actions(module: &Path, folder: &Path) -> Result<Vec<PathBuf>> {
+    let module = fs::read(module).with_context(|| format!("cannot read {}", module.display()))?;
+    (0..ACTIONS)
+        .map(|number| {
+            // Section 0; 5 bytes; a name of 4.
+            let section = format!("\0\x05\x04{number:04}");
+            let path = folder.join(format!("{number}.wasm"));
+            fs::write(&path, [&module, section.as_bytes()].concat())?;
+            Ok(path)
+        })
+        .collect()
 }
 
 fn of_program(path: &Path) -> Result<(u64, u64)> {
@@ -110,7 +146,7 @@ fn of_program(path: &Path) -> Result<(u64, u64)> {
     Ok((bytes.len() as u64, text))
 }
 
-fn path(project: &Project) -> std::path::PathBuf {
+fn path(project: &Project) -> PathBuf {
     project.boards().join("sizes.toml")
 }
 
@@ -150,6 +186,12 @@ fn compare(committed: &Table, measured: &Table) -> Result<()> {
                 percent(then.interpreted_container, MEMORY_TOLERANCE_PERCENT).max(CONTAINER_TOLERANCE_BYTES),
             ),
             (
+                "interpreted_action",
+                then.interpreted_action,
+                now.interpreted_action,
+                percent(then.interpreted_action, MEMORY_TOLERANCE_PERCENT),
+            ),
+            (
                 "aot_container",
                 then.aot_container,
                 now.aot_container,
@@ -170,18 +212,25 @@ fn compare(committed: &Table, measured: &Table) -> Result<()> {
 /// For people.
 fn table(sizes: &Table) -> String {
     let mut text = format!(
-        "{:<12} {:>9} {:>9} {:>9} {:>22} {:>22}\n",
-        "board", "binary", ".text", "idle", "container, interpreted", "container, AOT"
+        "{:<12} {:>11} {:>11} {:>11} {:>24} {:>16} {:>27}\n",
+        "board",
+        "binary",
+        ".text",
+        "idle",
+        "+ container, interpreted",
+        "+ container, AOT",
+        "+ other action, interpreted"
     );
     let kib = |bytes: u64| format!("{:.1} KiB", bytes as f64 / 1024.0);
     for (board, sizes) in sizes {
         text += &format!(
-            "{board:<12} {:>9} {:>9} {:>9} {:>22} {:>22}\n",
+            "{board:<12} {:>11} {:>11} {:>11} {:>24} {:>16} {:>27}\n",
             kib(sizes.binary),
             kib(sizes.text),
             kib(sizes.idle),
             kib(sizes.interpreted_container),
-            kib(sizes.aot_container)
+            kib(sizes.aot_container),
+            kib(sizes.interpreted_action)
         );
     }
     text
@@ -198,6 +247,7 @@ mod tests {
         idle: 1_500_000,
         interpreted_container: 10_000,
         aot_container: 4_000,
+        interpreted_action: 140_000,
     };
 
     fn table_of(sizes: Sizes) -> Table {

@@ -106,7 +106,7 @@ const BOARD_STEPS: &[OfBoard] = &[
 ];
 
 /// The boards that are tested with the project: each architecture once.
-const TESTED: &[&str] = &["linux-amd64", "rpi-4", "rpi-2"];
+const TESTED: &[&str] = &["linux-amd64", "rpi-4", "rpi-2", "rpi-zero"];
 
 /// The boards that the tests' bundles carry native code for.
 const FLEET: &[&str] = &["linux-amd64", "rpi-4", "rpi-2", "rpi-zero"];

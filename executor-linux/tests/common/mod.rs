@@ -223,12 +223,21 @@ impl Server {
 
     /// The most memory that it ever had; `None` if it would be an emulator's.
     pub fn peak_kib(&self) -> Option<u64> {
-        let peak = || {
-            let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-            let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-            line.trim().trim_end_matches(" kB").parse().unwrap()
-        };
-        (!is_emulated()).then(peak)
+        self.memory_kib("VmHWM:")
+    }
+
+    /// The memory that it has; `None` if it would be an emulator's.
+    pub fn resident_kib(&self) -> Option<u64> {
+        self.memory_kib("VmRSS:")
+    }
+
+    fn memory_kib(&self, field: &str) -> Option<u64> {
+        if is_emulated() {
+            return None;
+        }
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix(field)).unwrap();
+        Some(line.trim().trim_end_matches(" kB").parse().unwrap())
     }
 }
 
