@@ -7,6 +7,7 @@ use embedded_io::{ErrorType, Read, Write};
 use executor_core::http::Inbox;
 use executor_core::json::{self, Value};
 use executor_core::openwhisk::Listener;
+use executor_core::runtime::Unwatched;
 use executor_core::serve::serve_one;
 use executor_core::wamr;
 
@@ -58,7 +59,13 @@ fn request(executor: &LinuxExecutor, listener: Listener, path: &str, body: &str)
     };
     let mut buffer = vec![0; 64 * 1024];
     // The connection is of no further use, whatever becomes of it.
-    let _ = serve_one(executor, &mut connection, &mut Inbox::new(&mut buffer), listener);
+    let _ = serve_one(
+        executor,
+        &mut connection,
+        &mut Inbox::new(&mut buffer),
+        listener,
+        &Unwatched,
+    );
     let reply = connection.reply;
     let head_len = reply
         .windows(4)

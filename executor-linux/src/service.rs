@@ -4,6 +4,7 @@ use std::io;
 
 use executor_core::http::Inbox;
 use executor_core::openwhisk::Listener;
+use executor_core::runtime::Unwatched;
 use executor_core::serve::{Next, serve_one};
 use executor_core::wamr;
 
@@ -33,7 +34,7 @@ impl Service for Actions {
     }
 
     fn serve(&self, inbox: &mut Inbox<'_>, connection: &mut Connection<'_>, listener: Listener) -> After {
-        match serve_one(&self.0, connection, inbox, listener) {
+        match serve_one(&self.0, connection, inbox, listener, &Unwatched) {
             Next::Close => After::Close,
             Next::KeepAlive if inbox.is_empty() => After::KeepAlive,
             Next::KeepAlive => After::More,

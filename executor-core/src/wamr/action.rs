@@ -13,7 +13,7 @@ use lock_api::{Mutex, RawMutex};
 use super::Engine;
 use super::abi::{Abi, Entries};
 use super::environment;
-use super::raw::{Buffer, Instance, Message, Module, Snapshot};
+use super::raw::{Buffer, ExecEnv, Instance, Message, Module, NewError, Snapshot};
 use crate::json::Str;
 use crate::runtime::{Init, LoadError, RunError};
 
@@ -106,30 +106,38 @@ impl<L: RawMutex> Action<L> {
 
 impl<H: Host, L: RawMutex> Engine<H, L> {
     /// An instance for a run: a spare, or a new one.
-    pub(super) fn take_instance(&self, action: &Action<L>) -> Result<Ready, RunError> {
+    pub(super) fn take_instance(&self, action: &Action<L>, environment: &mut ExecEnv) -> Result<Ready, RunError> {
         match action.take_spare() {
             Some(ready) => Ok(ready),
-            None => self.instantiate(action),
+            None => self.instantiate(action, environment),
         }
     }
 
     /// A new instance, with its initialiser run, as the ABI has it.
-    pub(super) fn instantiate(&self, action: &Action<L>) -> Result<Ready, RunError> {
+    pub(super) fn instantiate(&self, action: &Action<L>, environment: &mut ExecEnv) -> Result<Ready, RunError> {
         let stack_bytes = Self::stack_bytes(action.kind);
-        let mut instance = Instance::new(&action.module, stack_bytes, self.max_memory_pages()).map_err(|message| {
+        let mut instance = Instance::new(&action.module, environment, stack_bytes, self.max_memory_pages())
+            .map_err(instantiate_error)?;
+        if let Some(initialize) = action.abi.initialiser(&instance) {
+            self.initialise(environment, &mut instance, initialize)?;
+        }
+        let entries = Entries::find(action, &instance).ok_or(RunError::Instantiate)?;
+        action.note_fresh(&instance)?;
+        Ok(Ready { instance, entries })
+    }
+}
+
+fn instantiate_error(error: NewError) -> RunError {
+    match error {
+        NewError::Stopped => RunError::Cancelled,
+        NewError::Failed(message) => {
             log::debug!("instantiation failed: {message}");
             if message.contains("memory failed") {
                 RunError::OutOfMemory
             } else {
                 RunError::Instantiate
             }
-        })?;
-        if let Some(initialize) = action.abi.initialiser(&instance) {
-            self.initialise(action, &mut instance, initialize)?;
         }
-        let entries = Entries::find(action, &instance).ok_or(RunError::Instantiate)?;
-        action.note_fresh(&instance)?;
-        Ok(Ready { instance, entries })
     }
 }
 

@@ -12,7 +12,8 @@
 //! | `finished` | a run that has ended, and the return of its instance |
 //!
 //! **Invariant.** A run gets an instance whose state is that of a fresh one: either it is fresh, or its last call returned
-//! and `raw::Snapshot` has put back everything that a guest can write. After a trap or an exit an instance is dropped.
+//! and `raw::Snapshot` has put back everything that a guest can write. After a trap, an exit or a stop an instance
+//! is dropped.
 
 mod abi;
 mod action;
@@ -33,8 +34,9 @@ pub use self::action::Action;
 pub use self::finished::Finished;
 pub use self::raw::Buffer;
 use self::raw::ExecEnv;
+pub use self::raw::RunStopper;
 use crate::limits::{GUEST_MEMORY_MAX_BYTES, GUEST_STACK_BYTES};
-use crate::runtime::{Init, LoadError, OutOfMemory, Run, Runtime};
+use crate::runtime::{Init, LoadError, Occasion, OutOfMemory, Run, Runtime, StopReason, Watch};
 
 /// A WebAssembly page.
 const WASM_PAGE_BYTES: usize = 64 * 1024;
@@ -153,22 +155,26 @@ impl<H: Host, L: RawMutex> Engine<H, L> {
         }
     }
 
-    /// Call `run` with an execution environment: one that waits, or a new one.
+    /// Call `work` with an execution environment (one that waits, or a new one), and let `watch` stop it. Says why it was
+    /// stopped, if it was: whatever `work` gave is then not to be used.
     fn with_environment<T>(
         &self,
-        action: &Action<L>,
-        instance: &mut raw::Instance,
-        run: impl FnOnce(&mut raw::Instance, &mut ExecEnv) -> T,
-    ) -> Result<T, OutOfMemory> {
-        let waiting = self.environments(action.kind).lock().pop();
+        kind: Kind,
+        watch: &impl Watch<RunStopper>,
+        occasion: Occasion,
+        work: impl FnOnce(&mut ExecEnv) -> T,
+    ) -> Result<(T, Option<StopReason>), OutOfMemory> {
+        let waiting = self.environments(kind).lock().pop();
         let mut environment = match waiting {
             Some(environment) => environment,
-            None => ExecEnv::new(instance, Self::stack_bytes(action.kind))?,
+            None => ExecEnv::new(Self::stack_bytes(kind))?,
         };
-        let result = run(instance, &mut environment);
+        watch.begin(environment.begin_run(), occasion);
+        let result = work(&mut environment);
+        let stopped = watch.end();
         // One too many is dropped, which frees it.
-        let _ = self.environments(action.kind).lock().push(environment);
-        Ok(result)
+        let _ = self.environments(kind).lock().push(environment);
+        Ok((result, stopped))
     }
 
     fn stack_bytes(kind: Kind) -> u32 {
@@ -188,6 +194,7 @@ impl<H: Host, L: RawMutex> Runtime for Engine<H, L> {
     type Buffer = Buffer;
     type Action = Arc<Action<L>>;
     type Finished = Finished<L>;
+    type Stopper = RunStopper;
 
     fn buffer(&self, len: usize) -> Result<Buffer, OutOfMemory> {
         Buffer::new(len)
@@ -197,18 +204,23 @@ impl<H: Host, L: RawMutex> Runtime for Engine<H, L> {
         Action::load(init).map(Arc::new)
     }
 
-    fn run(&self, action: &Arc<Action<L>>, run: &Run<'_>) -> Finished<L> {
-        abi::run(self, action, run)
+    fn run(&self, action: &Arc<Action<L>>, run: &Run<'_>, watch: &impl Watch<RunStopper>) -> Finished<L> {
+        abi::run(self, action, run, watch)
     }
 
-    fn prepare(&self, action: &Arc<Action<L>>) {
+    fn prepare(&self, action: &Arc<Action<L>>, watch: &impl Watch<RunStopper>) {
         if action.has_spare() {
             return;
         }
-        match self.instantiate(action) {
-            Ok(ready) => action.put_back(ready, self.config.spares_max),
+        let prepared = self.with_environment(action.kind, watch, Occasion::Preparation, |environment| {
+            self.instantiate(action, environment)
+        });
+        match prepared {
+            Ok((Ok(ready), None)) => action.put_back(ready, self.config.spares_max),
             // The next run meets the same error and tells the client.
-            Err(error) => log::debug!("no spare instance: {error:?}"),
+            Ok((Err(error), None)) => log::debug!("no spare instance: {error:?}"),
+            Ok((_, Some(reason))) => log::debug!("no spare instance: {reason:?}"),
+            Err(error) => log::debug!("no spare instance: {error}"),
         }
     }
 }

@@ -6,12 +6,14 @@
     reason = "an error of loading holds the engine's words, as in the crate itself"
 )]
 
+pub mod stopping;
+
 use std::sync::{Arc, OnceLock};
 
 use action_bundle::{Artifact, Kind};
 use executor_core::json;
-use executor_core::runtime::{Finished, Init, LoadError, Run, RunError, Runtime, Trap};
-use executor_core::wamr::{Action, Buffer, Config, Engine};
+use executor_core::runtime::{Finished, Init, LoadError, Run, RunError, Runtime, Trap, Unwatched, Watch};
+use executor_core::wamr::{Action, Buffer, Config, Engine, RunStopper};
 use executor_wasi::{Errno, Host, Interrupted, NoFiles};
 use parking_lot::RawMutex;
 
@@ -38,7 +40,8 @@ impl Host for TestHost {
         Ok(())
     }
 
-    fn sleep_ns(&self, _: u64) -> Result<(), Interrupted> {
+    fn sleep_ns(&self, duration_ns: u64) -> Result<(), Interrupted> {
+        std::thread::sleep(std::time::Duration::from_nanos(duration_ns));
         Ok(())
     }
 }
@@ -100,6 +103,10 @@ struct Outcome {
 }
 
 fn run_with(action: &TestAction, value: &str, fields: &str) -> Outcome {
+    outcome(action, value, fields, &Unwatched)
+}
+
+fn outcome(action: &TestAction, value: &str, fields: &str, watch: &impl Watch<RunStopper>) -> Outcome {
     let json::Value::Object(fields) = json::parse(fields.as_bytes()).expect("the test's JSON is valid") else {
         panic!("fields are an object")
     };
@@ -108,7 +115,7 @@ fn run_with(action: &TestAction, value: &str, fields: &str) -> Outcome {
         fields,
         deadline_epoch_ms: None,
     };
-    let finished = engine().run(action, &run);
+    let finished = engine().run(action, &run, watch);
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("the test's guests write UTF-8");
     Outcome {
         answer: finished.answer().map(text),
@@ -118,7 +125,11 @@ fn run_with(action: &TestAction, value: &str, fields: &str) -> Outcome {
 }
 
 fn run(action: &TestAction, value: &str) -> Result<String, RunError> {
-    run_with(action, value, "{}").answer
+    run_watched(action, value, &Unwatched)
+}
+
+fn run_watched(action: &TestAction, value: &str, watch: &impl Watch<RunStopper>) -> Result<String, RunError> {
+    outcome(action, value, "{}", watch).answer
 }
 
 /// The answer is what the guest says, and is read from where it says.
@@ -144,7 +155,7 @@ pub fn every_run_is_fresh(compile: Compile) {
         assert_eq!(run(&action, "{}").as_ref(), Ok(&first));
     }
     // Prepared ahead, as after an init.
-    engine().prepare(&action);
+    engine().prepare(&action, &Unwatched);
     assert_eq!(run(&action, "{}"), Ok(first.clone()));
     // Several at once take instances of their own, and all of them come back fresh.
     std::thread::scope(|scope| {
@@ -248,7 +259,7 @@ pub fn start_functions_may_fail(compile: Compile) {
         format!(r#"(module {rest} (data (i32.const 65535) "xy"))"#),
     ] {
         let action = load(compile, &fault);
-        engine().prepare(&action);
+        engine().prepare(&action, &Unwatched);
         assert_eq!(run(&action, "{}"), Err(RunError::Instantiate));
     }
     let too_large = r#"(module (memory (export "memory") 5000) (func (export "_start")))"#;
