@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use executor_core::limits::{CONTAINER_IDLE_MAX_MS, GUEST_MEMORY_MAX_BYTES};
+use executor_core::limits::{CONTAINER_IDLE_MAX_MS, GUEST_MEMORY_MAX_BYTES, RUN_MAX_MS};
 use executor_core::openwhisk::ReplyStyle;
 use lexopt::Arg;
 use log::LevelFilter;
@@ -46,6 +46,8 @@ pub struct Engine {
     pub allow_dirs: Vec<Grant>,
     /// The most linear memory of an instance.
     pub memory_max_bytes: usize,
+    /// The longest that a run may take.
+    pub run_max: Duration,
     /// The executor's own messages. `None`: as the environment says.
     pub log: Option<LevelFilter>,
 }
@@ -96,6 +98,7 @@ impl Default for Engine {
             trust_any_aot: false,
             allow_dirs: Vec::new(),
             memory_max_bytes: GUEST_MEMORY_MAX_BYTES,
+            run_max: Duration::from_millis(RUN_MAX_MS),
             log: None,
         }
     }
@@ -258,6 +261,7 @@ impl Engine {
                 )?;
                 self.memory_max_bytes = bytes;
             }
+            "run-seconds-max" => self.run_max = seconds(option, 1, arguments)?,
             "log" => self.log = Some(value(option, "off, error, warn, info, debug or trace", arguments)?),
             _ => return Ok(false),
         }

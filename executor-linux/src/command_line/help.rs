@@ -20,6 +20,8 @@ macro_rules! engine_options {
                            Let guests use the directory HOST, as GUEST.
                            Repeatable
   --memory-max BYTES       Linear memory of one instance; K, M, G         [256M]
+  --run-seconds-max S      A run that has not ended after S seconds is stopped,
+                           if its request sets no earlier deadline         [300]
   --log LEVEL              off, error, warn, info, debug, trace; also the
                            variable EXECUTOR_LOG                          [warn]
 

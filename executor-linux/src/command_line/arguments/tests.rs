@@ -30,7 +30,14 @@ fn defaults_are_those_of_the_help() {
 
 #[test]
 fn every_option_is_explained() {
-    let engine = ["--trust", "--trust-any-aot", "--allow-dir", "--memory-max", "--log"];
+    let engine = [
+        "--trust",
+        "--trust-any-aot",
+        "--allow-dir",
+        "--memory-max",
+        "--run-seconds-max",
+        "--log",
+    ];
     let server = ["--listen", "--threads-max", "--connections-max", "--drain-seconds"];
     let invoker = [
         "--reply",
@@ -80,6 +87,7 @@ fn values_are_read() {
         "--allow-dir=/srv/data::/data",
         "--allow-dir=/tmp",
         "--memory-max=16M",
+        "--run-seconds-max=7",
         "--log=debug",
     ];
     let Ok(Command::Invoker(engine, server, invoker)) = parse_all(&arguments) else {
@@ -97,6 +105,7 @@ fn values_are_read() {
             trust_any_aot: true,
             allow_dirs: vec![directory("/srv/data", "/data"), directory("/tmp", "/tmp")],
             memory_max_bytes: 16 << 20,
+            run_max: Duration::from_secs(7),
             log: Some(LevelFilter::Debug),
         }
     );
