@@ -69,9 +69,13 @@ pub fn policy(options: &arguments::Engine) -> Result<Policy<'static>, AssemblyEr
     if options.trust_any_aot {
         warn!("--trust-any-aot: native code runs with all rights of this process, whoever made it");
     }
+    if options.allow_uninterruptible {
+        warn!("--allow-uninterruptible-aot: a run of such code may hold its thread for ever");
+    }
     Ok(Policy {
         trusted_keys: keys.leak(),
         trust_any_aot: options.trust_any_aot,
+        allow_uninterruptible: options.allow_uninterruptible,
         node: Some(wamr::node_target(cpu_features::detect().leak())),
         artifact_max_bytes: ARTIFACT_MAX_BYTES,
         verified: Some(Box::leak(Box::new(Remembered(Mutex::new(RecentlyVerified::new()))))),

@@ -91,6 +91,7 @@ pub struct Description {
     bounds: Bounds,
     wamr: WamrVersion,
     aot_format: u32,
+    interruptible: bool,
 }
 
 impl Description {
@@ -123,6 +124,7 @@ impl Description {
             },
             wamr,
             aot_format: description["aot_format"].as_u64()?.try_into().ok()?,
+            interruptible: description["interruptible"].as_bool()?,
         })
     }
 
@@ -135,6 +137,7 @@ impl Description {
             bounds: self.bounds,
             wamr: self.wamr,
             aot_format: self.aot_format,
+            interruptible: self.interruptible,
         }
     }
 
@@ -154,16 +157,22 @@ pub struct Native {
 pub struct Compiler<'a> {
     path: PathBuf,
     options: &'a [String],
+    /// Compile code that can be stopped.
+    interruptible: bool,
 }
 
 impl<'a> Compiler<'a> {
     /// The compiler that the command line names, else the one beside this program, else the one on the path.
-    pub fn find(given: Option<&Path>, options: &'a [String]) -> Self {
+    pub fn find(given: Option<&Path>, options: &'a [String], interruptible: bool) -> Self {
         let path = match given {
             Some(path) => path.to_owned(),
             None => beside_this_program().unwrap_or_else(|| PathBuf::from("wamrc")),
         };
-        Compiler { path, options }
+        Compiler {
+            path,
+            options,
+            interruptible,
+        }
     }
 
     /// What code for a target would need.
@@ -214,6 +223,7 @@ impl<'a> Compiler<'a> {
         command.args(["--describe", "--bounds", "software", "--target", &target.name]);
         command
             .args(target.cpu.iter().flat_map(|cpu| ["--cpu", cpu]))
+            .args(self.interruptible.then_some("--interruptible"))
             .args(self.options);
         command
     }
@@ -275,7 +285,7 @@ mod tests {
     #[test]
     fn the_compiler_describes_its_code() {
         let line = r#"{"aot_format":6,"bounds":"software","cpu":"x86-64-v2","cpu_features":["popcnt","sse4.2"],
-            "target":"x86_64","wamr":"2.4.5","wamrc":"0.1.0"}"#;
+            "interruptible":true,"target":"x86_64","wamr":"2.4.5","wamrc":"0.1.0"}"#;
         let description = Description::parse(line.as_bytes()).unwrap();
         let expected = AotTarget {
             target: "x86_64",
@@ -288,11 +298,13 @@ mod tests {
                 patch: 5,
             },
             aot_format: 6,
+            interruptible: true,
         };
         assert_eq!(description.target(), expected);
         for (from, to) in [
             ("\"aot_format\":6,", ""),
             ("6", "-6"),
+            ("true", "1"),
             ("software", "none"),
             ("\"sse4.2\"", "42"),
             ("2.4.5", "2.4"),

@@ -84,6 +84,7 @@ pub fn settings() -> Settings<'static> {
     Settings::new(Policy {
         trusted_keys: &[],
         trust_any_aot: true,
+        allow_uninterruptible: true,
         node: Some(node),
         artifact_max_bytes: 1 << 20,
         verified: None,

@@ -42,6 +42,8 @@ pub struct Engine {
     pub trust: Vec<String>,
     /// Run unsigned native code.
     pub trust_any_aot: bool,
+    /// Run native code that cannot be stopped.
+    pub allow_uninterruptible: bool,
     /// Directories that guests may use.
     pub allow_dirs: Vec<Grant>,
     /// The most linear memory of an instance.
@@ -96,6 +98,7 @@ impl Default for Engine {
         Engine {
             trust: Vec::new(),
             trust_any_aot: false,
+            allow_uninterruptible: false,
             allow_dirs: Vec::new(),
             memory_max_bytes: GUEST_MEMORY_MAX_BYTES,
             run_max: Duration::from_millis(RUN_MAX_MS),
@@ -249,6 +252,7 @@ impl Engine {
         match option {
             "trust" => self.trust.push(text(option, arguments)?),
             "trust-any-aot" => self.trust_any_aot = true,
+            "allow-uninterruptible-aot" => self.allow_uninterruptible = true,
             "allow-dir" => {
                 let Directory(grant) = value(option, "HOST or HOST::/GUEST", arguments)?;
                 self.allow_dirs.push(grant);

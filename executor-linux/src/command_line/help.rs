@@ -16,6 +16,10 @@ macro_rules! engine_options {
                            form ed25519-public:…, FILE holds one. Repeatable
   --trust-any-aot          Run native code that nobody signed. For development:
                            it has all rights of this process
+  --allow-uninterruptible-aot
+                           Run native code that was built without interrupts: if
+                           it does not end, nothing ends it, and another thread
+                           is started in place of the one that it holds
   --allow-dir HOST[::GUEST]
                            Let guests use the directory HOST, as GUEST.
                            Repeatable

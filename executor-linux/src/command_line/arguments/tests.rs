@@ -33,6 +33,7 @@ fn every_option_is_explained() {
     let engine = [
         "--trust",
         "--trust-any-aot",
+        "--allow-uninterruptible-aot",
         "--allow-dir",
         "--memory-max",
         "--run-seconds-max",
@@ -103,6 +104,7 @@ fn values_are_read() {
         Engine {
             trust: vec!["ed25519-public:x".into(), "key.pub".into()],
             trust_any_aot: true,
+            allow_uninterruptible: true,
             allow_dirs: vec![directory("/srv/data", "/data"), directory("/tmp", "/tmp")],
             memory_max_bytes: 16 << 20,
             run_max: Duration::from_secs(7),
