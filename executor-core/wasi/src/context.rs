@@ -90,6 +90,14 @@ impl<'r, H: Host> Context<'r, H> {
         self.is_stopped = Some(is_stopped);
     }
 
+    /// For host calls that take long: whether the run is to be stopped.
+    pub(crate) fn check_stop(&self) -> Result<(), Interrupted> {
+        match self.is_stopped {
+            Some(is_stopped) if is_stopped() => Err(Interrupted),
+            _ => Ok(()),
+        }
+    }
+
     /// Block the calling thread, unless the run is to be stopped.
     pub(crate) fn sleep(&self, duration_ns: u64) -> Result<(), Interrupted> {
         let allowed_ns = self.deadline_monotonic_ns.map_or(u64::MAX, |deadline_ns| {
@@ -97,8 +105,8 @@ impl<'r, H: Host> Context<'r, H> {
         });
         let mut rest_ns = duration_ns.min(allowed_ns);
         while rest_ns > 0 {
+            self.check_stop()?;
             let slice_ns = match self.is_stopped {
-                Some(is_stopped) if is_stopped() => return Err(Interrupted),
                 Some(_) => rest_ns.min(SLEEP_SLICE_NS),
                 None => rest_ns,
             };
