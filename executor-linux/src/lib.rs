@@ -12,6 +12,7 @@
 //! | [`ports`] | the containers' own ports |
 //! | [`activation_log`] | what guests wrote, and the sentinels |
 //! | [`wasi_files`] | this machine as guests see it |
+//! | [`watchdog`] | stops guests whose time is over, or whose client has gone |
 //! | [`supervisor`] | the main thread: signals, housekeeping, the end |
 //! | [`once`] | one activation in this process |
 //! | [`hardware`], [`cpu_features`] | what the machine has |
@@ -36,3 +37,4 @@ pub mod server;
 pub mod service;
 pub mod supervisor;
 pub mod wasi_files;
+pub mod watchdog;

@@ -27,6 +27,7 @@ use crate::server::pool::Pool;
 use crate::server::reactor::Reactor;
 use crate::service::Actions;
 use crate::supervisor::{End, Signals, supervise};
+use crate::watchdog::Watchdog;
 use crate::{cpu_features, descriptors, logger};
 use arguments::{Command, Engine, Invoker, Run, Server};
 use defaults::Program;
@@ -101,14 +102,17 @@ fn serve(program: &Program, engine: &Engine, server: &Server, invoker: Option<&I
     let (_, address) = reactor
         .open(server.listen, listener)
         .map_err(|error| format!("cannot listen on {}: {}", server.listen, io::Error::from(error)))?;
-    let pool = Pool::start(Actions(executor), reactor.clone(), activity.clone(), server.threads_max)?;
+    let watchdog = Watchdog::start(engine.run_max)?;
+    let actions = Actions { executor, watchdog };
+    let pool = Pool::start(actions, reactor.clone(), activity.clone(), server.threads_max)?;
     complain(&format!("{}: listening on {address}", program.name));
     let end = supervise(&signals, &activity, tick, server.drain, || {
         reactor.expire(CONNECTION_IDLE_MAX);
-        let reaped = pool.service().0.reap_idle();
+        let reaped = pool.service().executor.reap_idle();
         if reaped > 0 {
             info!("removed {reaped} idle containers");
         }
+        pool.replace_given_up();
     });
     Ok(match end {
         End::Drained => ExitCode::SUCCESS,
@@ -131,7 +135,8 @@ fn run_once(engine: &Engine, run: &Run) -> Result<ExitCode, Failure> {
     let settings = assembly::settings(engine)?;
     let node = LinuxNode::new(None, ActivationLog::to_stderr(), Arc::new(Activity::new()?));
     let executor = assembly::executor(engine, settings, node, 1)?;
-    let (result, status) = match once::run(&executor, &code, &run.main, &input) {
+    let watchdog = Watchdog::start(engine.run_max)?;
+    let (result, status) = match once::run(&executor, &watchdog.seat(), &code, &run.main, &input) {
         Outcome::Success(result) => (result, ExitCode::SUCCESS),
         Outcome::ApplicationError(result) | Outcome::DeveloperError(result) => (result, FAILURE.into()),
     };

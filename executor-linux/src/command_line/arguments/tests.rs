@@ -60,9 +60,11 @@ fn every_option_is_explained() {
     let engine = [
         "--trust",
         "--trust-any-aot",
+        "--allow-uninterruptible-aot",
         "--allow-dir",
         "--memory-total",
         "--memory-max",
+        "--run-seconds-max",
         "--log",
     ];
     let server = ["--listen", "--threads-max", "--connections-max", "--drain-seconds"];
@@ -115,6 +117,7 @@ fn values_are_read() {
         "--allow-dir=/tmp",
         "--memory-total=1G",
         "--memory-max=16M",
+        "--run-seconds-max=7",
         "--log=debug",
     ];
     let Ok(Command::Invoker(engine, server, invoker)) = parse_all(&arguments) else {
@@ -130,9 +133,11 @@ fn values_are_read() {
         Engine {
             trust: vec!["ed25519-public:x".into(), "key.pub".into()],
             trust_any_aot: true,
+            allow_uninterruptible: true,
             allow_dirs: vec![directory("/srv/data", "/data"), directory("/tmp", "/tmp")],
             memory_total_bytes: Some(1 << 30),
             memory_max_bytes: Some(16 << 20),
+            run_max: Duration::from_secs(7),
             log: Some(LevelFilter::Debug),
         }
     );
