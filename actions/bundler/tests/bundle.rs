@@ -86,7 +86,8 @@ impl Workbench {
         let script = format!(
             r#"#!/bin/sh
             if [ -e fail ]; then echo 'no such CPU' >&2; exit 1; fi
-            arguments="$1 $2 $3 $4 $5 $6 $7 $8 $9"
+            arguments="$*"
+            arguments=${{arguments%% -o *}}
             interruptible=false
             case "$arguments" in *--interruptible*) interruptible=true ;; esac
             target=$5
