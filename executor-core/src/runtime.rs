@@ -26,6 +26,12 @@ pub trait Runtime {
     /// [`OutOfMemory`] if there is no room: the client gets an error, nothing else changes.
     fn buffer(&self, len: usize) -> Result<Self::Buffer, OutOfMemory>;
 
+    /// Whether there is likely to be memory for loading an artifact. If not, idle containers are removed before it is tried.
+    fn has_room(&self, artifact: &Artifact) -> bool {
+        let _ = artifact;
+        true
+    }
+
     /// Load the artifact of an `/init`. Nothing of the guest runs yet.
     ///
     /// # Errors
@@ -166,7 +172,9 @@ pub enum RunError {
     Exit(u32),
     /// No instance could be made: the guest's start function failed, or a segment does not fit.
     Instantiate,
-    /// No memory for an instance, or for the input.
+    /// No memory for an instance now: nothing of the guest has run.
+    NoRoom,
+    /// The guest has no memory for the input.
     OutOfMemory,
     /// The guest's answer does not lie in its memory, or what it returned is not of its ABI's form.
     BadAnswer,
@@ -273,6 +281,9 @@ impl fmt::Display for RunError {
             RunError::Exit(code) => write!(f, "An error has occurred: the action exited with code {code}."),
             RunError::Instantiate => f.write_str(
                 "The action cannot be started: its start function failed, or its data does not fit into its memory.",
+            ),
+            RunError::NoRoom => f.write_str(
+                "This node has no memory left for the action now: other actions hold it. Try again later, or elsewhere.",
             ),
             RunError::OutOfMemory => f.write_str(
                 "The action has run out of memory: make its input or its memory smaller, or raise the executor's limit.",

@@ -107,6 +107,7 @@ pub fn executor(
     let config = Config {
         guest_memory_max_bytes: budget.instance,
         buffers_max_bytes: budget.buffers,
+        engine_max_bytes: budget.engine,
         environment: environment(std::env::vars_os()),
         ..Config::default()
     };

@@ -29,7 +29,7 @@ use lock_api::{Mutex, RawMutex};
 
 use crate::node::Node;
 use crate::openwhisk::{Addressee, Command, ContainerId, InitRequest};
-use crate::runtime::{LoadError, OutOfMemory, Run, Runtime, Watch};
+use crate::runtime::{Finished as _, LoadError, OutOfMemory, Run, RunError, Runtime, Watch};
 
 pub use container::ContainerKey;
 pub use settings::Settings;
@@ -192,14 +192,20 @@ impl<'s, R: Runtime, N: Node, L: RawMutex> Executor<'s, R, N, L> {
             match self.runtime.buffer(len) {
                 Ok(buffer) if buffer.as_ref().len() == len => return Ok(buffer),
                 Ok(_) | Err(OutOfMemory) => {
-                    let removed = self.table.lock().remove_least_recently_used(self.node.uptime_ms(), 0);
-                    if removed.is_none() {
+                    if !self.remove_longest_idle() {
                         return Err(OutOfMemory);
                     }
-                    self.dispose(removed);
                 }
             }
         }
+    }
+
+    /// Make room: remove the container that has been idle for longest. False: none is idle.
+    fn remove_longest_idle(&self) -> bool {
+        let removed = self.table.lock().remove_least_recently_used(self.node.uptime_ms(), 0);
+        let was_there = removed.is_some();
+        self.dispose(removed);
+        was_there
     }
 
     /// Carry out a command. `watch` may stop a run.
@@ -288,7 +294,11 @@ impl<'s, R: Runtime, N: Node, L: RawMutex> Executor<'s, R, N, L> {
 
     fn run(&self, addressee: &Addressee, run: &Run<'_>, watch: &impl Watch<R::Stopper>) -> Result<Outcome<R>, Refusal> {
         let (key, action) = self.begin_run(addressee)?;
-        let finished = self.runtime.run(&action, run, watch);
+        let mut finished = self.runtime.run(&action, run, watch);
+        // Nothing of the guest has run: idle containers make room for it, the longest idle first.
+        while finished.answer() == Err(RunError::NoRoom) && self.remove_longest_idle() {
+            finished = self.runtime.run(&action, run, watch);
+        }
         self.table.lock().end_run(key, self.node.uptime_ms());
         // If the container was removed meanwhile, this may be the last handle: it goes after the lock.
         drop(action);

@@ -33,7 +33,7 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicBool, Ordering};
 
-use action_bundle::{Bounds, Kind, NodeTarget, WamrVersion};
+use action_bundle::{Artifact, Bounds, Kind, NodeTarget, WamrVersion};
 use executor_wasi::Host;
 use lock_api::{Mutex, RawMutex};
 
@@ -64,6 +64,9 @@ pub struct Config {
     /// The most memory that bodies and code take, all together: of requests that are being served, and of loaded modules
     /// that are kept (AOT code's data). In bytes.
     pub buffers_max_bytes: usize,
+    /// The most memory that WAMR takes: linear memories as they grow, native code, and what it makes of modules and instances.
+    /// In bytes.
+    pub engine_max_bytes: usize,
     /// Instances that are kept ready for each container; containers of the same content share theirs. More runs at once
     /// make theirs on the way.
     pub spares_max: usize,
@@ -76,6 +79,7 @@ impl Default for Config {
         Config {
             guest_memory_max_bytes: GUEST_MEMORY_MAX_BYTES,
             buffers_max_bytes: usize::MAX,
+            engine_max_bytes: usize::MAX,
             spares_max: 4,
             environment: Box::default(),
         }
@@ -147,7 +151,7 @@ impl<H: Host, L: RawMutex> Engine<H, L> {
         if IS_STARTED.swap(true, Ordering::AcqRel) {
             return Err(StartError::AlreadyStarted);
         }
-        if !raw::start() || !imports::register() {
+        if !raw::start(config.engine_max_bytes) || !imports::register() {
             return Err(StartError::OutOfMemory);
         }
         Ok(Engine {
@@ -163,6 +167,11 @@ impl<H: Host, L: RawMutex> Engine<H, L> {
     /// How many modules are loaded: one for each content that a container has.
     pub fn modules_loaded(&self) -> usize {
         self.modules.len()
+    }
+
+    /// How much memory WAMR has taken, in bytes: of [`Config::engine_max_bytes`].
+    pub fn memory_taken(&self) -> usize {
+        raw::memory_taken()
     }
 
     fn environments(&self, kind: Kind) -> &Mutex<L, heapless::Vec<ExecEnv, ENVIRONMENTS_KEPT>> {
@@ -215,6 +224,16 @@ impl<H: Host, L: RawMutex> Runtime for Engine<H, L> {
 
     fn buffer(&self, len: usize) -> Result<Buffer, OutOfMemory> {
         Buffer::new(&self.budget, len)
+    }
+
+    fn has_room(&self, artifact: &Artifact) -> bool {
+        // The fast interpreter's code is up to four times as long as a module; native code is copied once.
+        let estimate = artifact.range.len().saturating_mul(match artifact.kind {
+            Kind::Wasm => 4,
+            Kind::Aot => 2,
+        });
+        let left = self.config.engine_max_bytes.saturating_sub(raw::memory_taken());
+        estimate <= left || self.modules.get(&(artifact.hash, artifact.kind)).is_some()
     }
 
     fn load(&self, init: Init<Buffer>) -> Result<Arc<Action<L>>, LoadError> {

@@ -50,7 +50,7 @@ impl<L: RawMutex> SharedModule<L> {
     /// # Errors
     /// [`LoadError::Module`], [`LoadError::UnknownAbi`]
     pub fn load(bytes: Buffer, range: Range<usize>, kind: Kind, spares_max: usize) -> Result<Self, LoadError> {
-        let module = Module::load(bytes, range).map_err(LoadError::Module)?;
+        let module = Module::load(bytes, range).map_err(load_error)?;
         check_imports(&module)?;
         let abi = Abi::recognise(&module)?;
         let wants_environment = module.imports().any(|(_, name, _)| name == c"environ_get");
@@ -111,7 +111,7 @@ impl<L: RawMutex> SharedModule<L> {
         if let Some(fresh) = noted {
             return Ok(fresh);
         }
-        let fresh = Arc::new(Snapshot::take(instance).map_err(|_| RunError::OutOfMemory)?);
+        let fresh = Arc::new(Snapshot::take(instance).map_err(|_| RunError::NoRoom)?);
         // Two first runs may both come here: the state that was noted first is for all.
         Ok(Arc::clone(self.pool.lock().fresh.get_or_insert(fresh)))
     }
@@ -144,13 +144,26 @@ impl<H: Host, L: RawMutex> Engine<H, L> {
     }
 }
 
+fn load_error(message: Message) -> LoadError {
+    if tells_of_memory(&message) {
+        LoadError::OutOfMemory
+    } else {
+        LoadError::Module(message)
+    }
+}
+
+/// WAMR says only in words why it failed: "allocate memory failed", "allocate linear memory failed", "mmap memory failed", ….
+fn tells_of_memory(message: &Message) -> bool {
+    message.contains("memory failed")
+}
+
 fn instantiate_error(error: NewError) -> RunError {
     match error {
         NewError::Stopped => RunError::Cancelled,
         NewError::Failed(message) => {
             log::debug!("instantiation failed: {message}");
-            if message.contains("memory failed") {
-                RunError::OutOfMemory
+            if tells_of_memory(&message) {
+                RunError::NoRoom
             } else {
                 RunError::Instantiate
             }

@@ -28,6 +28,9 @@ pub struct World {
     pub memory: AtomicUsize,
     /// How many buffers it still gives.
     pub buffers: AtomicUsize,
+    /// For how many actions, all together, an action `hungry` finds room to run.
+    pub room: AtomicUsize,
+    pub loaded: AtomicUsize,
     /// Ports that are free; `None` if containers have none.
     pub ports: Mutex<Option<Vec<u16>>>,
     pub open_ports: Mutex<HashMap<u16, ContainerKey>>,
@@ -43,6 +46,8 @@ impl World {
             now_ms: AtomicU64::new(1000),
             memory: AtomicUsize::new(usize::MAX),
             buffers: AtomicUsize::new(usize::MAX),
+            room: AtomicUsize::new(usize::MAX),
+            loaded: AtomicUsize::new(0),
             ports: Mutex::new(None),
             open_ports: Mutex::default(),
             gate: Mutex::default(),
@@ -159,6 +164,7 @@ struct Loaded<'w> {
 
 impl Drop for Loaded<'_> {
     fn drop(&mut self) {
+        self.world.loaded.fetch_sub(1, Ordering::SeqCst);
         self.world.event(format!("unload {}", self.script));
     }
 }
@@ -214,6 +220,7 @@ impl<'w> Runtime for Engine<'w> {
             "gate load" => self.0.pass_gate(),
             _ => {}
         }
+        self.0.loaded.fetch_add(1, Ordering::SeqCst);
         Ok(Action(Arc::new(Loaded {
             world: self.0,
             script,
@@ -240,6 +247,11 @@ impl<'w> Runtime for Engine<'w> {
             "exit" => Err(RunError::Exit(3)),
             "overrun" => Err(RunError::Deadline { limit_ms: 60_000 }),
             "abandoned" => Err(RunError::Cancelled),
+            "hungry" if self.0.loaded.load(Ordering::SeqCst) > self.0.room.load(Ordering::SeqCst) => {
+                self.0.event("no room");
+                Err(RunError::NoRoom)
+            }
+            "hungry" => Ok(b"[]".to_vec()),
             "out of memory" => Err(RunError::OutOfMemory),
             "silent" => Err(RunError::NoAnswer),
             other => panic!("no such script: {other}"),

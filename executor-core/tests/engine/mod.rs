@@ -556,3 +556,29 @@ pub fn modules_are_unloaded(compile: Compile) {
     assert_eq!(run(&load(compile, echo), "{}"), Ok("{}".to_owned()));
     assert_eq!(loaded(), 0);
 }
+
+/// What the engine takes of the machine's memory is counted, and goes back to what it was: after growth, a shrunk memory, a
+/// trap, a module that does not load, and with the last container.
+pub fn memory_is_counted(compile: Compile) {
+    let taken = || engine().memory_taken();
+    let hostile = include_str!("guests/hostile.wat");
+    // The environments that wait for the next run are the engine's own: they stay.
+    assert!(run(&load(compile, hostile), "{}").is_ok());
+    let before = taken();
+    for _ in 0..3 {
+        let action = load(compile, hostile);
+        let loaded = taken();
+        assert!(loaded > before, "the module");
+        assert!(run(&action, "{}").is_ok());
+        // Two pages; while it ran, seven.
+        let warm = taken();
+        assert!((128 << 10..256 << 10).contains(&(warm - loaded)), "{}", warm - loaded);
+        assert!(run(&action, "{}").is_ok());
+        assert_eq!(taken(), warm);
+        let faulty = load(compile, include_str!("guests/faulty.wat"));
+        assert_eq!(run(&faulty, "{\"f\":0}"), Err(RunError::Trap(Trap::Unreachable)));
+        assert!(load_with(compile, "(module)", None, None).is_err());
+        drop((action, faulty));
+        assert_eq!(taken(), before);
+    }
+}

@@ -147,6 +147,17 @@ pub const START_ENVIRONMENT: [(&str, &str); 2] = [
     ("wasm_exec_env_destroy", "wamr_sys_start_env_destroy"),
 ];
 
+/// Maps and unmaps the pages of linear memories; [`AOT_LOADER`] does those of native code. Both are compiled with [`PAGES`].
+/// Below WAMR's `core`.
+pub const LINEAR_MEMORY: &str = "iwasm/common/wasm_memory.c";
+
+/// What those files call in place of WAMR's platform layer, so that it is counted: `c/memory.c` has it.
+pub const PAGES: [(&str, &str); 3] = [
+    ("os_mmap", "wamr_sys_mmap"),
+    ("os_mremap", "wamr_sys_mremap"),
+    ("os_munmap", "wamr_sys_munmap"),
+];
+
 /// All others, below WAMR's `core`.
 pub fn sources(target: &Target) -> Vec<String> {
     let (_, invoke_native, relocation) = target.processor();
@@ -159,7 +170,6 @@ pub fn sources(target: &Target) -> Vec<String> {
                 "wasm_c_api.c",
                 "wasm_exec_env.c",
                 "wasm_loader_common.c",
-                "wasm_memory.c",
                 "wasm_native.c",
                 "wasm_runtime_common.c",
                 "wasm_shared_memory.c",

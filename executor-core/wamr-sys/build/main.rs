@@ -21,22 +21,18 @@ fn main() {
     let mut most = builder(&target, &core);
     most.files(files::sources(&target).iter().map(|file| existing(&core, file)))
         .file(patch::polling_interpreter(&core, files::interpreter(&target), &out))
-        .file(patch::loader_of_interruptible_code(&core, &out));
-    for file in ["c/border.c", "c/state.c", "c/stop.c"] {
-        most.file(file);
-    }
+        .files(["c/border.c", "c/memory.c", "c/state.c", "c/stop.c"]);
     let mut instantiating = builder(&target, &core);
     instantiating.files(files::INSTANTIATING.iter().map(|file| existing(&core, file)));
-    for (theirs, ours) in files::START_ENVIRONMENT {
-        instantiating.define(theirs, Some(ours));
-    }
+    rename(&mut instantiating, &files::START_ENVIRONMENT);
+    let mut mapping = builder(&target, &core);
+    mapping
+        .file(existing(&core, files::LINEAR_MEMORY))
+        .file(patch::loader_of_interruptible_code(&core, &out));
+    rename(&mut mapping, &files::PAGES);
     let mut archive = cc::Build::new();
-    for object in most
-        .compile_intermediates()
-        .into_iter()
-        .chain(instantiating.compile_intermediates())
-    {
-        archive.object(object);
+    for part in [most, instantiating, mapping] {
+        archive.objects(part.compile_intermediates());
     }
     archive.compile("wamr");
     if target.os == "linux" {
@@ -73,6 +69,13 @@ fn builder(target: &files::Target, core: &Path) -> cc::Build {
         build.include(core.join(include));
     }
     build
+}
+
+/// Let what is compiled call our functions in place of WAMR's.
+fn rename(build: &mut cc::Build, names: &[(&str, &str)]) {
+    for (theirs, ours) in names {
+        build.define(theirs, Some(*ours));
+    }
 }
 
 fn existing(core: &Path, file: &str) -> PathBuf {

@@ -12,13 +12,18 @@ _Static_assert(offsetof(NativeSymbol, func_ptr) == sizeof(void *), "NativeSymbol
 _Static_assert(offsetof(NativeSymbol, signature) == 2 * sizeof(void *), "NativeSymbol: signature third");
 _Static_assert(offsetof(NativeSymbol, attachment) == 3 * sizeof(void *), "NativeSymbol: attachment last");
 
+/* `memory_bytes`: the most that WAMR may take of the machine's memory. */
 bool
-wamr_sys_init(void)
+wamr_sys_init(size_t memory_bytes)
 {
     RuntimeInitArgs args;
 
     memset(&args, 0, sizeof(args));
-    args.mem_alloc_type = Alloc_With_System_Allocator;
+    args.mem_alloc_type = Alloc_With_Allocator;
+    args.mem_alloc_option.allocator.malloc_func = wamr_sys_malloc;
+    args.mem_alloc_option.allocator.realloc_func = wamr_sys_realloc;
+    args.mem_alloc_option.allocator.free_func = wamr_sys_free;
+    wamr_sys_memory_bound(memory_bytes);
     args.running_mode = Mode_Interp;
     if (!wasm_runtime_full_init(&args))
         return false;

@@ -2,7 +2,7 @@
 //!
 //! The C sources come from the crates.io package `wamrx-sys` and are compiled by `build/`, with our own few lines in `c/`,
 //! which hide every layout but [`NativeSymbol`]'s. The functions are documented in WAMR's `wasm_export.h` (`wasm_runtime_*`)
-//! and in `c/border.c`, `c/state.c` and `c/stop.c` (`wamr_sys_*`).
+//! and in `c/border.c`, `c/memory.c`, `c/state.c` and `c/stop.c` (`wamr_sys_*`).
 #![no_std]
 #![allow(unsafe_code)] // the border itself: declarations only
 
@@ -57,7 +57,8 @@ pub const KIND_FUNCTION: i32 = 0;
 pub const KIND_MEMORY: i32 = 2;
 
 unsafe extern "C" {
-    pub fn wamr_sys_init() -> bool;
+    pub fn wamr_sys_init(memory_bytes: usize) -> bool;
+    pub fn wamr_sys_memory_taken() -> usize;
     pub fn wamr_sys_aot_format_version() -> u32;
     pub fn wamr_sys_thread_prepare();
     pub fn wamr_sys_load(bytes: *mut u8, size: u32, error: *mut c_char, error_size: u32) -> *mut Module;

@@ -19,7 +19,7 @@ use super::imports::RunImports;
 use super::raw::{CallError, ExecEnv, Export, Function, Instance, Module, RunStopper};
 use super::shared::Ready;
 use crate::limits::{LOG_MAX_BYTES, RESULT_MAX_BYTES};
-use crate::runtime::{LoadError, Occasion, Run, RunError, Trap, Watch};
+use crate::runtime::{LoadError, Occasion, OutOfMemory, Run, RunError, Trap, Watch};
 
 /// How a module wants to be run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -155,7 +155,7 @@ pub(super) fn run<H: Host, L: RawMutex>(
         Ok((ended, None)) => ended,
         // Also if it came to an end just then.
         Ok(((ready, ..), Some(reason))) => (ready, false, Err(reason.into())),
-        Err(error) => (None, false, Err(out_of_memory(error))),
+        Err(OutOfMemory) => (None, false, Err(RunError::NoRoom)),
     };
     Finished {
         action: Arc::clone(action),
@@ -227,10 +227,6 @@ fn run_on<H: Host, L: RawMutex>(
         _ => {}
     }
     (is_reusable, answer)
-}
-
-fn out_of_memory(_: crate::runtime::OutOfMemory) -> RunError {
-    RunError::OutOfMemory
 }
 
 /// One guest in one run: what every ABI calls it through.
