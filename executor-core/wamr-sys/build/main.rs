@@ -47,7 +47,7 @@ fn main() {
         );
         build.file(path);
     }
-    for file in ["c/border.c", "c/state.c"] {
+    for file in ["c/border.c", "c/memory_map.c", "c/state.c"] {
         build.file(Path::new(file));
     }
     build.compile("wamr");
