@@ -167,6 +167,7 @@ mod tests {
             trust: vec![key.to_owned()],
             trust_any_aot: false,
             allow_dirs: Vec::new(),
+            sandbox: crate::sandbox::Mode::Off,
             memory_total_bytes: None,
             memory_max_bytes: None,
             log: None,

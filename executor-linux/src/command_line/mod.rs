@@ -22,6 +22,7 @@ use crate::memory_budget::in_units;
 use crate::node::LinuxNode;
 use crate::once::{self, Outcome};
 use crate::ports::Ports;
+use crate::sandbox::{Needs, Role, Sandbox, SandboxError};
 use crate::server::activity::Activity;
 use crate::server::pool::Pool;
 use crate::server::reactor::Reactor;
@@ -101,6 +102,8 @@ fn serve(program: &Program, engine: &Engine, server: &Server, invoker: Option<&I
     let (_, address) = reactor
         .open(server.listen, listener)
         .map_err(|error| format!("cannot listen on {}: {}", server.listen, io::Error::from(error)))?;
+    let sandbox = raise_sandbox(engine, invoker.is_some())?;
+    enter_sandbox(&sandbox, Role::Server)?;
     let pool = Pool::start(Actions(executor), reactor.clone(), activity.clone(), server.threads_max)?;
     complain(&format!("{}: listening on {address}", program.name));
     let end = supervise(&signals, &activity, tick, server.drain, || {
@@ -131,6 +134,10 @@ fn run_once(engine: &Engine, run: &Run) -> Result<ExitCode, Failure> {
     let settings = assembly::settings(engine)?;
     let node = LinuxNode::new(None, ActivationLog::to_stderr(), Arc::new(Activity::new()?));
     let executor = assembly::executor(engine, settings, node, 1)?;
+    // Looks for the main thread's stack in `/proc`.
+    wamr::prepare_thread();
+    let sandbox = raise_sandbox(engine, false)?;
+    enter_sandbox(&sandbox, Role::Run)?;
     let (result, status) = match once::run(&executor, &code, &run.main, &input) {
         Outcome::Success(result) => (result, ExitCode::SUCCESS),
         Outcome::ApplicationError(result) | Outcome::DeveloperError(result) => (result, FAILURE.into()),
@@ -140,6 +147,26 @@ fn run_once(engine: &Engine, run: &Run) -> Result<ExitCode, Failure> {
     stdout.write_all(b"\n")?;
     stdout.flush()?;
     Ok(status)
+}
+
+/// Everything is open now: from here on this process has its own files and ports, and what is granted to guests.
+fn raise_sandbox(engine: &Engine, ports: bool) -> Result<Sandbox, Failure> {
+    let needs = Needs {
+        grants: &engine.allow_dirs,
+        ports,
+    };
+    Sandbox::raise(engine.sandbox, needs).map_err(no_sandbox)
+}
+
+/// The main thread's system calls, and those of all threads that it will start.
+fn enter_sandbox(sandbox: &Sandbox, role: Role) -> Result<(), Failure> {
+    sandbox.enter(role).map_err(no_sandbox)?;
+    sandbox.tell(role);
+    Ok(())
+}
+
+fn no_sandbox(error: SandboxError) -> Failure {
+    format!("--sandbox: {error}").into()
 }
 
 fn read_code(path: &Path) -> Result<Vec<u8>, Failure> {

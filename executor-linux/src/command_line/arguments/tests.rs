@@ -61,6 +61,7 @@ fn every_option_is_explained() {
         "--trust",
         "--trust-any-aot",
         "--allow-dir",
+        "--sandbox",
         "--memory-total",
         "--memory-max",
         "--log",
@@ -113,6 +114,7 @@ fn values_are_read() {
         "--trust-any-aot",
         "--allow-dir=/srv/data::/data",
         "--allow-dir=/tmp",
+        "--sandbox=on",
         "--memory-total=1G",
         "--memory-max=16M",
         "--log=debug",
@@ -131,6 +133,7 @@ fn values_are_read() {
             trust: vec!["ed25519-public:x".into(), "key.pub".into()],
             trust_any_aot: true,
             allow_dirs: vec![directory("/srv/data", "/data"), directory("/tmp", "/tmp")],
+            sandbox: sandbox::Mode::On,
             memory_total_bytes: Some(1 << 30),
             memory_max_bytes: Some(16 << 20),
             log: Some(LevelFilter::Debug),
@@ -207,6 +210,10 @@ fn complaints_name_the_option_the_value_and_what_is_allowed() {
         (
             &["action", "--memory-total=1M"],
             "--memory-total: \"1M\" is not allowed; give a number of bytes from 8M; K, M and G are understood",
+        ),
+        (
+            &["action", "--sandbox=yes"],
+            "--sandbox: \"yes\" is not allowed; give on, off or auto",
         ),
         (
             &["action", "--log=loud"],

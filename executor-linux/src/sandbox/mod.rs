@@ -1,0 +1,212 @@
+//! The wall around this process: what it does not need is taken from it before the first guest runs.
+//!
+//! Guests are confined by WebAssembly and by WAMR. This wall stands behind that one, for the day on which a guest finds an
+//! error in WAMR, or a trusted key signs native code that it should not have signed: such code then has the rights of this
+//! process, and those are few.
+//!
+//! | wall | what it leaves |
+//! | --- | --- |
+//! | no new privileges | no program that is run, if one could be, gains any |
+//! | [`paths`]: Landlock | the directories of `--allow-dir`, read or written as granted; an invoker may bind ports; nobody connects |
+//! | [`filter`]: seccomp | the system calls of [`calls`], by what a thread does |
+//!
+//! **Order.** [`Sandbox::raise`] comes after everything has been opened and read (sockets, keys, `/proc`), and before the
+//! first thread: threads inherit what the main thread has. Then each thread that another role has than its parent calls
+//! [`Sandbox::enter`], the main thread last among those that start early: filters add up, a thread can only lose by them.
+//!
+//! Workers are not a role of their own: any thread that may start one must be allowed what it is, and the main thread may.
+
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+pub mod calls;
+mod filter;
+mod paths;
+
+use std::fmt;
+use std::io;
+use std::str::FromStr;
+use std::sync::OnceLock;
+
+use log::info;
+
+use crate::command_line::arguments::Malformed;
+use crate::wasi_files::Grant;
+use filter::Filters;
+use paths::Confined;
+
+/// `--sandbox`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Mode {
+    /// All of it, or the program does not start.
+    On,
+    /// None of it.
+    Off,
+    /// As much of it as the kernel has.
+    #[default]
+    Auto,
+}
+
+impl FromStr for Mode {
+    type Err = Malformed;
+
+    fn from_str(text: &str) -> Result<Self, Malformed> {
+        match text {
+            "on" => Ok(Mode::On),
+            "off" => Ok(Mode::Off),
+            "auto" => Ok(Mode::Auto),
+            _ => Err(Malformed),
+        }
+    }
+}
+
+/// What a process cannot do without.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Needs<'a> {
+    /// Directories that guests may use.
+    pub grants: &'a [Grant],
+    /// Ports are opened while it runs: each of an invoker's containers has one.
+    pub ports: bool,
+}
+
+/// What a thread does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Serves requests, or starts those that do: workers, and the main thread.
+    Server,
+    /// Runs one guest and prints its result.
+    Run,
+    /// Looks after the guests of others: sleeps, looks whether clients are still there.
+    Watchdog,
+}
+
+/// Why there is no sandbox.
+#[derive(Debug)]
+pub enum SandboxError {
+    /// The kernel does not let go of privileges.
+    NoNewPrivileges(io::Error),
+    /// The kernel has no Landlock, or it is switched off.
+    NoLandlock,
+    /// The kernel does not take what Landlock is told.
+    Landlock(landlock::RulesetError),
+    /// A directory of `--allow-dir`.
+    Directory(landlock::PathFdError),
+    /// Filters cannot be made for this processor.
+    NoFilters,
+    /// The kernel does not take a filter.
+    Filter(String),
+}
+
+impl fmt::Display for SandboxError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SandboxError::NoNewPrivileges(error) => write!(f, "no_new_privs: {error}"),
+            SandboxError::NoLandlock => f.write_str("this kernel has no Landlock"),
+            SandboxError::Landlock(error) => write!(f, "Landlock: {error}"),
+            SandboxError::Directory(error) => write!(f, "Landlock: {error}"),
+            SandboxError::NoFilters => write!(f, "no seccomp filters for {}", std::env::consts::ARCH),
+            SandboxError::Filter(error) => write!(f, "seccomp: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for SandboxError {}
+
+/// The walls around this process.
+#[derive(Debug)]
+pub struct Sandbox {
+    mode: Mode,
+    paths: Result<Confined, SandboxError>,
+    filters: Result<Filters, SandboxError>,
+    /// Why a filter is not in force.
+    refusal: OnceLock<String>,
+}
+
+impl Sandbox {
+    /// Confine the calling thread and all that it starts, but for system calls: [`Sandbox::enter`] does that.
+    ///
+    /// # Errors
+    /// A directory cannot be opened; and with [`Mode::On`], what the kernel lacks.
+    pub fn raise(mode: Mode, needs: Needs<'_>) -> Result<Sandbox, SandboxError> {
+        let (paths, filters) = if mode == Mode::Off {
+            (Err(SandboxError::NoLandlock), Err(SandboxError::NoFilters))
+        } else {
+            let unprivileged = rustix::thread::set_no_new_privs(true);
+            let paths = unprivileged
+                .map_err(|error| SandboxError::NoNewPrivileges(error.into()))
+                .and_then(|()| paths::confine(needs));
+            if let Err(error @ SandboxError::Directory(_)) = paths {
+                return Err(error);
+            }
+            (paths, Filters::new(needs))
+        };
+        let sandbox = Sandbox {
+            mode,
+            paths,
+            filters,
+            refusal: OnceLock::new(),
+        };
+        match (mode, sandbox) {
+            (
+                Mode::On,
+                Sandbox { paths: Err(error), .. }
+                | Sandbox {
+                    filters: Err(error), ..
+                },
+            ) => Err(error),
+            (_, sandbox) => Ok(sandbox),
+        }
+    }
+
+    /// From now on the calling thread, and all that it starts, may only do what `role` does.
+    ///
+    /// # Errors
+    /// With [`Mode::On`], what the kernel says.
+    pub fn enter(&self, role: Role) -> Result<(), SandboxError> {
+        let Ok(filters) = &self.filters else { return Ok(()) };
+        match filters.enter(role) {
+            Err(error) if self.mode == Mode::On => Err(error),
+            Err(error) => {
+                let _ = self.refusal.set(error.to_string());
+                Ok(())
+            }
+            Ok(()) => Ok(()),
+        }
+    }
+
+    /// A line of the log: what is in force for a thread of this role.
+    pub fn tell(&self, role: Role) {
+        info!("sandbox: {}", self.state(role));
+    }
+
+    fn state(&self, role: Role) -> String {
+        if self.mode == Mode::Off {
+            return "off".to_owned();
+        }
+        let paths = match &self.paths {
+            Ok(confined) => format!("no new privileges; {confined}"),
+            Err(error) => format!("files and ports are not confined: {error}"),
+        };
+        let calls = match (&self.filters, self.refusal.get()) {
+            (Err(error), _) => format!("system calls are not confined: {error}"),
+            (_, Some(error)) => format!("system calls are not confined: {error}"),
+            (Ok(filters), None) => format!("seccomp: {} system calls", filters.count(role)),
+        };
+        format!("{paths}; {calls}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn off_takes_nothing() {
+        let needs = Needs {
+            grants: &[],
+            ports: false,
+        };
+        let sandbox = Sandbox::raise(Mode::Off, needs).unwrap();
+        sandbox.enter(Role::Watchdog).unwrap();
+        assert_eq!(sandbox.state(Role::Watchdog), "off");
+        assert!(std::fs::read("/proc/self/stat").is_ok());
+    }
+}
