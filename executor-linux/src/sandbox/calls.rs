@@ -171,12 +171,11 @@ const ALLOWED: &[Call] = calls! {
         SYS_bind, SYS_listen, SYS_getsockname,
     }
     Files {
-        SYS_openat2, SYS_statx, SYS_newfstatat, SYS_getdents64, SYS_mkdirat, SYS_unlinkat, SYS_renameat, SYS_linkat,
+        SYS_openat2, SYS_statx, SYS_getdents64, SYS_mkdirat, SYS_unlinkat, SYS_renameat, SYS_linkat,
         SYS_symlinkat, SYS_readlinkat, SYS_pread64, SYS_pwrite64, SYS_pwritev2, SYS_ftruncate, SYS_fallocate, SYS_fsync,
         SYS_fdatasync, SYS_utimensat,
-        // Before openat2 (Linux 5.6), paths are walked by hand. A file's times are set by way of `/proc` if it may not be
-        // opened.
-        SYS_openat, SYS_fstatfs,
+        // Before openat2 (Linux 5.6), paths are walked by hand.
+        SYS_openat,
     }
 };
 

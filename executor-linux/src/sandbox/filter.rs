@@ -7,7 +7,7 @@
 //!    1326 with the call's number).
 //!
 //! Why not end it for every other call as well: libraries have corners that no test of ours reaches (an `openat` for the
-//! number of processors when malloc makes its eighth arena; `/proc` when a file's times are set that may not be opened), and
+//! number of processors when malloc has made some arenas; `/proc` when a file's times are set that may not be opened), and
 //! a guest can drive them there. It would end the containers of all others. Refused, the call does no harm, and libraries
 //! know `ENOSYS`: they take another way. An attacker may go on trying; what is worth trying is in the second list.
 

@@ -14,6 +14,9 @@
 //! first thread: threads inherit what the main thread has. Then each thread that another role has than its parent calls
 //! [`Sandbox::enter`], the main thread last among those that start early: filters add up, a thread can only lose by them.
 //!
+//! **What guests lose.** The times of a file cannot be set if it may be opened neither for reading nor for writing: that goes by
+//! way of `/proc`. On Linux before 5.19, files cannot be moved or linked from one directory to another.
+//!
 //! Workers are not a role of their own: any thread that may start one must be allowed what it is, and the main thread may.
 
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
@@ -27,6 +30,7 @@ use std::str::FromStr;
 use std::sync::OnceLock;
 
 use log::info;
+use rustix::time::{ClockId, clock_gettime};
 
 use crate::command_line::arguments::Malformed;
 use crate::wasi_files::Grant;
@@ -126,6 +130,8 @@ impl Sandbox {
     /// # Errors
     /// A directory cannot be opened; and with [`Mode::On`], what the kernel lacks.
     pub fn raise(mode: Mode, needs: Needs<'_>) -> Result<Sandbox, SandboxError> {
+        // The first look finds the vDSO, by way of `/proc` before Linux 6.4; later ones find what was found.
+        let _ = clock_gettime(ClockId::Monotonic);
         let (paths, filters) = if mode == Mode::Off {
             (Err(SandboxError::NoLandlock), Err(SandboxError::NoFilters))
         } else {
