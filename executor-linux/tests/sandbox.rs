@@ -197,6 +197,32 @@ fn every_deadly_call_is() {
     }
 }
 
+/// All, as much as there is, or nothing: the log tells, and what was asked for and cannot be had is an error.
+#[test]
+fn the_log_tells_what_is_in_force() {
+    let folder = tempfile::tempdir().unwrap();
+    let module = folder.path().join("module.wasm");
+    std::fs::write(&module, common::guests::echo()).unwrap();
+    let run = |mode: &str| {
+        let mut command = common::command();
+        command
+            .args(["run", "--log", "info", "--sandbox", mode])
+            .arg(&module)
+            .arg("{}");
+        let output = command.output().unwrap();
+        (output.status.success(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (works, log) = run("off");
+    assert!(works && log.contains("sandbox: off\n"), "{log}");
+    let (works, log) = run("auto");
+    assert!(works && log.contains("sandbox: "), "{log}");
+    let is_all = |log: &str| log.contains("sandbox: no new privileges; Landlock ") && log.contains("; seccomp: ");
+    let has_all = is_all(&log);
+    let (works, log) = run("on");
+    assert_eq!(works, has_all, "{log}");
+    assert!(is_all(&log) || log.contains(": --sandbox: "), "{log}");
+}
+
 /// What a server calls is in the table, and what is in the table is called.
 #[test]
 fn the_table_has_what_is_called_and_no_more() {

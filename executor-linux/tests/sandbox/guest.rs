@@ -7,7 +7,7 @@ use std::io::{self, Read, Seek, Write};
 use std::os::fd::AsRawFd;
 use std::time::{Duration, Instant, SystemTime};
 
-/// What the standard library has no word for.
+// What the standard library has no word for.
 #[link(wasm_import_module = "wasi_snapshot_preview1")]
 unsafe extern "C" {
     fn fd_datasync(fd: i32) -> i32;
