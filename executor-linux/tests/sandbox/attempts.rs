@@ -8,9 +8,11 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::ptr;
+use std::time::Duration;
 
 use executor_linux::sandbox::{Mode, Needs, Role, Sandbox};
 use executor_linux::wasi_files::Grant;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 /// Names the attempt to the child: role, needs, attempt.
 const VARIABLE: &str = "SANDBOX_ATTEMPT";
@@ -177,6 +179,14 @@ fn carry_out(attempt: &str, root: &Path) -> io::Result<()> {
         "a thread of the new call" => call(libc::SYS_clone3, &[]),
         "trace" => call(libc::SYS_ptrace, &[libc::PTRACE_TRACEME.into()]),
         "signal" => call(libc::SYS_tgkill, &[1, 1, libc::SIGTERM.into()]),
+        // What looks after others does.
+        "watch" => {
+            let stdin = io::stdin();
+            let mut sources = [PollFd::new(&stdin, PollFlags::IN)];
+            std::thread::park_timeout(Duration::from_millis(1));
+            poll(&mut sources, Some(&Timespec::default()))?;
+            io::stderr().write_all(b"watched\n")
+        }
         "give up" => std::process::abort(),
         "another filter" => call(libc::SYS_seccomp, &[]),
         "something else" => call(libc::SYS_getppid, &[]),
