@@ -42,6 +42,13 @@ pub const GUEST_MEMORY_MAX_BYTES: usize = 256 * 1024 * 1024;
 /// The interpreter's operand stack and the room for frames, per instance in use.
 pub const GUEST_STACK_BYTES: usize = 64 * 1024;
 
+/// How long a run may take if its request sets no earlier deadline. OpenWhisk's longest action timeout.
+pub const RUN_MAX_MS: u64 = 300_000;
+
+/// How long an instance may take to be made ready after an `/init`, while no client waits. What takes longer is done by each
+/// run that needs it, in the run's own time: the client's next request may be waiting behind this.
+pub const PREPARATION_MAX_MS: u64 = 1000;
+
 const _: () = assert!(
     RUN_BODY_MAX_BYTES > RESULT_MAX_BYTES,
     "a result must fit as the next action's input"

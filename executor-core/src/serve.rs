@@ -15,7 +15,7 @@ use crate::http::{Framing, Inbox, Persistence, Version, write_response};
 use crate::limits::CONTROL_BODY_MAX_BYTES;
 use crate::node::Node;
 use crate::openwhisk::{Command, CommandError, Listener, Reply, RequestError, Route, route};
-use crate::runtime::{Finished, Logs, OutOfMemory, Runtime};
+use crate::runtime::{Finished, Logs, OutOfMemory, RunError, Runtime, Watch};
 
 /// What is to become of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,24 +28,29 @@ pub enum Next {
     Close,
 }
 
-/// Serve one request: receive it, carry it out, reply.
+/// Serve one request: receive it, carry it out, reply. `watch` may stop the guest.
 pub fn serve_one<C: Read + Write, R: Runtime, N: Node, L: RawMutex>(
     executor: &Executor<'_, R, N, L>,
     connection: &mut C,
     inbox: &mut Inbox<'_>,
     listener: Listener,
+    watch: &impl Watch<R::Stopper>,
 ) -> Next {
     let head = inbox.read_head(connection, |head| {
         (head.framing, route(listener, head.method, head.target))
     });
     let (framing, outcome) = match head {
-        Ok((framing, Ok(route))) => (Some(framing), perform(executor, connection, inbox, &framing, route)),
+        Ok((framing, Ok(route))) => (
+            Some(framing),
+            perform(executor, connection, inbox, &framing, route, watch),
+        ),
         Ok((framing, Err(error))) => (Some(framing), Err(RequestError::Route(error))),
         Err(error) => (None, Err(RequestError::Receive(error))),
     };
     let persistence = persistence(framing, &outcome, executor.node().is_draining());
     let settings = executor.settings();
     let reply = match &outcome {
+        Ok(Outcome::Ran(finished)) if finished.answer() == Err(RunError::Cancelled) => None,
         Ok(outcome) => Some(Reply::of_outcome(
             outcome,
             settings.reply_style,
@@ -71,7 +76,7 @@ pub fn serve_one<C: Read + Write, R: Runtime, N: Node, L: RawMutex>(
             Err(error) => log::info!("a reply could not be sent: {:?}", error.kind()),
         }
     }
-    settle(executor, &outcome);
+    settle(executor, &outcome, watch);
     next
 }
 
@@ -82,6 +87,7 @@ fn perform<C: Read + Write, R: Runtime, N: Node, L: RawMutex>(
     inbox: &mut Inbox<'_>,
     framing: &Framing,
     route: Route,
+    watch: &impl Watch<R::Stopper>,
 ) -> Result<Outcome<R>, RequestError> {
     let settings = executor.settings();
     let body_max_bytes = match route {
@@ -106,7 +112,7 @@ fn perform<C: Read + Write, R: Runtime, N: Node, L: RawMutex>(
         Route::Start => receive_in_place(connection, inbox, framing, len).map(|_| Ok(Command::Start))?,
         Route::Destroy(id) => Ok(Command::destroy(id, receive_in_place(connection, inbox, framing, len)?)),
     };
-    Ok(executor.execute(command.map_err(RequestError::Command)?))
+    Ok(executor.execute(command.map_err(RequestError::Command)?, watch))
 }
 
 /// The body's length, if it is known and not too great.
@@ -175,9 +181,10 @@ fn persistence<R: Runtime>(
 fn settle<R: Runtime, N: Node, L: RawMutex>(
     executor: &Executor<'_, R, N, L>,
     outcome: &Result<Outcome<R>, RequestError>,
+    watch: &impl Watch<R::Stopper>,
 ) {
     match outcome {
-        Ok(Outcome::Initialised(action)) => executor.runtime().prepare(action),
+        Ok(Outcome::Initialised(action)) => executor.runtime().prepare(action, watch),
         Ok(Outcome::Ran(finished)) => executor.node().activation_ended(finished.logs()),
         // OpenWhisk collects logs after these, too, and waits for the end of an activation in them.
         Ok(Outcome::InitFailed(InitError::Code(error))) if error.is_malformed_request() => {}

@@ -13,6 +13,7 @@
 //! | [`activation_log`] | what guests wrote, and the sentinels |
 //! | [`wasi_files`] | this machine as guests see it |
 //! | [`sandbox`] | the wall around this process: paths, ports, system calls |
+//! | [`watchdog`] | stops guests whose time is over, or whose client has gone |
 //! | [`supervisor`] | the main thread: signals, housekeeping, the end |
 //! | [`once`] | one activation in this process |
 //! | [`hardware`], [`cpu_features`] | what the machine has |
@@ -38,3 +39,4 @@ pub mod server;
 pub mod service;
 pub mod supervisor;
 pub mod wasi_files;
+pub mod watchdog;

@@ -29,7 +29,7 @@ use lock_api::{Mutex, RawMutex};
 
 use crate::node::Node;
 use crate::openwhisk::{Addressee, Command, ContainerId, InitRequest};
-use crate::runtime::{LoadError, OutOfMemory, Run, Runtime};
+use crate::runtime::{LoadError, OutOfMemory, Run, Runtime, Watch};
 
 pub use container::ContainerKey;
 pub use settings::Settings;
@@ -202,14 +202,14 @@ impl<'s, R: Runtime, N: Node, L: RawMutex> Executor<'s, R, N, L> {
         }
     }
 
-    /// Carry out a command.
-    pub fn execute(&self, command: Command<'_, R::Buffer>) -> Outcome<R> {
+    /// Carry out a command. `watch` may stop a run.
+    pub fn execute(&self, command: Command<'_, R::Buffer>, watch: &impl Watch<R::Stopper>) -> Outcome<R> {
         let outcome = match command {
             Command::Destroy(id, other) => Ok(self.destroy(&id, other.as_ref())),
             _ if self.node.is_draining() => Err(Refusal::Draining),
             Command::Start => self.start(),
             Command::Init(container, request) => self.init(&container, request),
-            Command::Run(container, run) => self.run(&container, &run),
+            Command::Run(container, run) => self.run(&container, &run, watch),
         };
         outcome.unwrap_or_else(Outcome::Refused)
     }
@@ -286,9 +286,9 @@ impl<'s, R: Runtime, N: Node, L: RawMutex> Executor<'s, R, N, L> {
         begun.map(|()| key)
     }
 
-    fn run(&self, addressee: &Addressee, run: &Run<'_>) -> Result<Outcome<R>, Refusal> {
+    fn run(&self, addressee: &Addressee, run: &Run<'_>, watch: &impl Watch<R::Stopper>) -> Result<Outcome<R>, Refusal> {
         let (key, action) = self.begin_run(addressee)?;
-        let finished = self.runtime.run(&action, run);
+        let finished = self.runtime.run(&action, run, watch);
         self.table.lock().end_run(key, self.node.uptime_ms());
         // If the container was removed meanwhile, this may be the last handle: it goes after the lock.
         drop(action);

@@ -15,7 +15,7 @@
 //! | `finished` | a run that has ended, and the return of its instance |
 //!
 //! **Invariant.** A run gets an instance whose state is that of a fresh one: either it is fresh, or its last call returned
-//! and `raw::Snapshot` has put back everything that a guest can write. After a trap or an exit an instance is dropped. So an
+//! and `raw::Snapshot` has put back everything that a guest can write. After a trap, an exit or a stop an instance is dropped. So an
 //! instance belongs to no container: those of the same content (the hash of the very bytes that an `/init` brought, once
 //! they were allowed to run) take theirs from one pool.
 
@@ -43,9 +43,10 @@ pub use self::finished::Finished;
 use self::modules::Modules;
 pub use self::raw::Buffer;
 use self::raw::ExecEnv;
+pub use self::raw::RunStopper;
 use self::shared::SharedModule;
 use crate::limits::{GUEST_MEMORY_MAX_BYTES, GUEST_STACK_BYTES};
-use crate::runtime::{Init, LoadError, OutOfMemory, Run, Runtime};
+use crate::runtime::{Init, LoadError, Occasion, OutOfMemory, Run, Runtime, StopReason, Watch};
 
 /// A WebAssembly page.
 const WASM_PAGE_BYTES: usize = 64 * 1024;
@@ -171,22 +172,26 @@ impl<H: Host, L: RawMutex> Engine<H, L> {
         }
     }
 
-    /// Call `run` with an execution environment: one that waits, or a new one.
+    /// Call `work` with an execution environment (one that waits, or a new one), and let `watch` stop it. Says why it was
+    /// stopped, if it was: whatever `work` gave is then not to be used.
     fn with_environment<T>(
         &self,
         kind: Kind,
-        instance: &mut raw::Instance,
-        run: impl FnOnce(&mut raw::Instance, &mut ExecEnv) -> T,
-    ) -> Result<T, OutOfMemory> {
+        watch: &impl Watch<RunStopper>,
+        occasion: Occasion,
+        work: impl FnOnce(&mut ExecEnv) -> T,
+    ) -> Result<(T, Option<StopReason>), OutOfMemory> {
         let waiting = self.environments(kind).lock().pop();
         let mut environment = match waiting {
             Some(environment) => environment,
-            None => ExecEnv::new(instance, Self::stack_bytes(kind))?,
+            None => ExecEnv::new(Self::stack_bytes(kind))?,
         };
-        let result = run(instance, &mut environment);
+        watch.begin(environment.begin_run(), occasion);
+        let result = work(&mut environment);
+        let stopped = watch.end();
         // One too many is dropped, which frees it.
         let _ = self.environments(kind).lock().push(environment);
-        Ok(result)
+        Ok((result, stopped))
     }
 
     fn stack_bytes(kind: Kind) -> u32 {
@@ -206,6 +211,7 @@ impl<H: Host, L: RawMutex> Runtime for Engine<H, L> {
     type Buffer = Buffer;
     type Action = Arc<Action<L>>;
     type Finished = Finished<L>;
+    type Stopper = RunStopper;
 
     fn buffer(&self, len: usize) -> Result<Buffer, OutOfMemory> {
         Buffer::new(&self.budget, len)
@@ -215,18 +221,23 @@ impl<H: Host, L: RawMutex> Runtime for Engine<H, L> {
         self.load_action(init).map(Arc::new)
     }
 
-    fn run(&self, action: &Arc<Action<L>>, run: &Run<'_>) -> Finished<L> {
-        abi::run(self, action, run)
+    fn run(&self, action: &Arc<Action<L>>, run: &Run<'_>, watch: &impl Watch<RunStopper>) -> Finished<L> {
+        abi::run(self, action, run, watch)
     }
 
-    fn prepare(&self, action: &Arc<Action<L>>) {
+    fn prepare(&self, action: &Arc<Action<L>>, watch: &impl Watch<RunStopper>) {
         if action.spares() > 0 {
             return;
         }
-        match self.instantiate(&action.shared) {
-            Ok(ready) => action.put_back(ready),
+        let prepared = self.with_environment(action.shared.kind, watch, Occasion::Preparation, |environment| {
+            self.instantiate(&action.shared, environment)
+        });
+        match prepared {
+            Ok((Ok(ready), None)) => action.put_back(ready),
             // The next run meets the same error and tells the client.
-            Err(error) => log::debug!("no spare instance: {error:?}"),
+            Ok((Err(error), None)) => log::debug!("no spare instance: {error:?}"),
+            Ok((_, Some(reason))) => log::debug!("no spare instance: {reason:?}"),
+            Err(error) => log::debug!("no spare instance: {error}"),
         }
     }
 }

@@ -15,7 +15,7 @@ use lock_api::{Mutex, RawMutex};
 
 use super::Engine;
 use super::abi::{Abi, Entries};
-use super::raw::{Buffer, Instance, Message, Module, Snapshot};
+use super::raw::{Buffer, ExecEnv, Instance, Message, Module, NewError, Snapshot};
 use crate::runtime::{LoadError, RunError};
 
 /// A loaded module, what is known of it, and the instances that are ready to run it.
@@ -119,26 +119,20 @@ impl<L: RawMutex> SharedModule<L> {
 
 impl<H: Host, L: RawMutex> Engine<H, L> {
     /// An instance for a run: a spare, or a new one.
-    pub(super) fn take_instance(&self, module: &SharedModule<L>) -> Result<Ready, RunError> {
+    pub(super) fn take_instance(&self, module: &SharedModule<L>, environment: &mut ExecEnv) -> Result<Ready, RunError> {
         match module.take_spare() {
             Some(ready) => Ok(ready),
-            None => self.instantiate(module),
+            None => self.instantiate(module, environment),
         }
     }
 
     /// A new instance, with its initialiser run, as the ABI has it.
-    pub(super) fn instantiate(&self, module: &SharedModule<L>) -> Result<Ready, RunError> {
+    pub(super) fn instantiate(&self, module: &SharedModule<L>, environment: &mut ExecEnv) -> Result<Ready, RunError> {
         let stack_bytes = Self::stack_bytes(module.kind);
-        let mut instance = Instance::new(&module.module, stack_bytes, self.max_memory_pages()).map_err(|message| {
-            log::debug!("instantiation failed: {message}");
-            if message.contains("memory failed") {
-                RunError::OutOfMemory
-            } else {
-                RunError::Instantiate
-            }
-        })?;
+        let mut instance = Instance::new(&module.module, environment, stack_bytes, self.max_memory_pages())
+            .map_err(instantiate_error)?;
         if let Some(initialize) = module.abi.initialiser(&instance) {
-            self.initialise(module, &mut instance, initialize)?;
+            self.initialise(environment, &mut instance, initialize)?;
         }
         let entries = Entries::find(module.abi, &instance).ok_or(RunError::Instantiate)?;
         let fresh = module.fresh(&instance)?;
@@ -147,6 +141,20 @@ impl<H: Host, L: RawMutex> Engine<H, L> {
             entries,
             fresh,
         })
+    }
+}
+
+fn instantiate_error(error: NewError) -> RunError {
+    match error {
+        NewError::Stopped => RunError::Cancelled,
+        NewError::Failed(message) => {
+            log::debug!("instantiation failed: {message}");
+            if message.contains("memory failed") {
+                RunError::OutOfMemory
+            } else {
+                RunError::Instantiate
+            }
+        }
     }
 }
 

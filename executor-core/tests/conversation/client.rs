@@ -5,6 +5,7 @@ use std::convert::Infallible;
 use embedded_io::{ErrorType, Read, Write};
 use executor_core::http::Inbox;
 use executor_core::openwhisk::Listener;
+use executor_core::runtime::Unwatched;
 use executor_core::serve::{Next, serve_one};
 
 use crate::world::{TestExecutor, WASM_HEADER, World};
@@ -72,7 +73,7 @@ pub fn converse(
         piece,
         outgoing: Vec::new(),
     };
-    while serve_one(executor, &mut connection, &mut inbox, listener) == Next::KeepAlive {}
+    while serve_one(executor, &mut connection, &mut inbox, listener, &Unwatched) == Next::KeepAlive {}
     let unread = connection.incoming.len() - connection.taken;
     (responses(&connection.outgoing), unread)
 }

@@ -12,7 +12,9 @@ use executor_core::executor::{ContainerKey, Executor, Settings, Slot};
 use executor_core::json::{self, Str, Value};
 use executor_core::node::{NoPort, Node};
 use executor_core::openwhisk::{Variable, activation_variables, init_variables};
-use executor_core::runtime::{Finished, Init, LoadError, Logs, OutOfMemory, Run, RunError, Runtime, Trap};
+use executor_core::runtime::{
+    Finished, Init, LoadError, Logs, OutOfMemory, Run, RunError, Runtime, Stopper, Trap, Watch,
+};
 
 pub const WASM_HEADER: &[u8] = b"\0asm\x01\0\0\0";
 pub const AOT_HEADER: &[u8] = b"\0aot\x06\0\0\0";
@@ -82,6 +84,7 @@ pub fn settings() -> Settings<'static> {
     Settings::new(Policy {
         trusted_keys: &[],
         trust_any_aot: true,
+        allow_uninterruptible: true,
         node: Some(node),
         artifact_max_bytes: 1 << 20,
         verified: None,
@@ -160,10 +163,18 @@ impl Drop for Loaded<'_> {
     }
 }
 
+/// Scripts end by themselves.
+pub struct NoStopper;
+
+impl Stopper for NoStopper {
+    fn stop(&self) {}
+}
+
 impl<'w> Runtime for Engine<'w> {
     type Buffer = Vec<u8>;
     type Action = Action<'w>;
     type Finished = Ended<'w>;
+    type Stopper = NoStopper;
 
     fn buffer(&self, len: usize) -> Result<Vec<u8>, OutOfMemory> {
         let has_one = |count: usize| count.checked_sub(1);
@@ -211,7 +222,7 @@ impl<'w> Runtime for Engine<'w> {
         })))
     }
 
-    fn run(&self, action: &Action<'w>, run: &Run<'_>) -> Ended<'w> {
+    fn run(&self, action: &Action<'w>, run: &Run<'_>, _: &impl Watch<NoStopper>) -> Ended<'w> {
         let script = action.0.script.as_str();
         let (word, rest) = script.split_once(':').unwrap_or((script, ""));
         let answer = match word {
@@ -227,7 +238,8 @@ impl<'w> Runtime for Engine<'w> {
             "env" => Ok(environment(action, run).into_bytes()),
             "trap" => Err(RunError::Trap(Trap::IntegerDivideByZero)),
             "exit" => Err(RunError::Exit(3)),
-            "overrun" => Err(RunError::Deadline),
+            "overrun" => Err(RunError::Deadline { limit_ms: 60_000 }),
+            "abandoned" => Err(RunError::Cancelled),
             "out of memory" => Err(RunError::OutOfMemory),
             "silent" => Err(RunError::NoAnswer),
             other => panic!("no such script: {other}"),
@@ -245,7 +257,7 @@ impl<'w> Runtime for Engine<'w> {
         }
     }
 
-    fn prepare(&self, action: &Action<'w>) {
+    fn prepare(&self, action: &Action<'w>, _: &impl Watch<NoStopper>) {
         self.0.event(format!("prepare {}", action.0.script));
     }
 }

@@ -9,7 +9,6 @@ pub struct Target {
     abi: String,
     triple: String,
     fast_interpreter: bool,
-    thread_manager: bool,
 }
 
 impl Target {
@@ -21,7 +20,6 @@ impl Target {
             abi: cargo("CFG_TARGET_ABI"),
             triple: env::var("TARGET").unwrap_or_default(),
             fast_interpreter: env::var_os("CARGO_FEATURE_FAST_INTERPRETER").is_some(),
-            thread_manager: env::var_os("CARGO_FEATURE_THREAD_MANAGER").is_some(),
         };
         assert!(
             target.os == "linux",
@@ -84,7 +82,9 @@ pub fn defines(target: &Target) -> Vec<(String, String)> {
         ("WASM_DISABLE_HW_BOUND_CHECK", "1"),
         ("WASM_DISABLE_STACK_HW_BOUND_CHECK", "1"),
         ("WASM_DISABLE_WRITE_GS_BASE", "1"),
-        ("WASM_ENABLE_THREAD_MGR", on(target.thread_manager)),
+        // Guests are stopped without it (`patch`): it would cut each guest's C stack to a fifth, for threads of its own, and
+        // give every instance and environment locks.
+        ("WASM_ENABLE_THREAD_MGR", "0"),
         // The stack that a host call may still use when a guest has used up its share.
         ("WASM_STACK_GUARD_SIZE", "32768"),
         // WASI and every other import are supplied from Rust.
@@ -116,7 +116,6 @@ pub fn includes(_: &Target) -> Vec<&'static str> {
         "iwasm/common",
         "iwasm/interpreter",
         "iwasm/aot",
-        "iwasm/libraries/thread-mgr",
         "shared/include",
         "shared/utils",
         "shared/mem-alloc",
@@ -128,15 +127,32 @@ pub fn includes(_: &Target) -> Vec<&'static str> {
     ]
 }
 
-/// Below WAMR's `core`.
+/// Compiled from changed copies (`patch`). Below WAMR's `core`.
+pub fn interpreter(target: &Target) -> &'static str {
+    if target.fast_interpreter {
+        "iwasm/interpreter/wasm_interp_fast.c"
+    } else {
+        "iwasm/interpreter/wasm_interp_classic.c"
+    }
+}
+
+/// Compiled from a changed copy (`patch`). Below WAMR's `core`.
+pub const AOT_LOADER: &str = "iwasm/aot/aot_loader.c";
+
+/// Those that run what a module has run at its instantiation, on an environment that they make for it. Ours is one that can
+/// be stopped: they are compiled with [`START_ENVIRONMENT`]. Below WAMR's `core`.
+pub const INSTANTIATING: [&str; 2] = ["iwasm/interpreter/wasm_runtime.c", "iwasm/aot/aot_runtime.c"];
+
+/// What those files call in place of WAMR's own: `c/stop.c` has it.
+pub const START_ENVIRONMENT: [(&str, &str); 2] = [
+    ("wasm_exec_env_create", "wamr_sys_start_env_create"),
+    ("wasm_exec_env_destroy", "wamr_sys_start_env_destroy"),
+];
+
+/// All others, below WAMR's `core`.
 pub fn sources(target: &Target) -> Vec<String> {
     let (_, invoke_native, relocation) = target.processor();
-    let interpreter = if target.fast_interpreter {
-        "wasm_interp_fast"
-    } else {
-        "wasm_interp_classic"
-    };
-    let mut groups: Vec<(&str, Vec<&str>)> = vec![
+    let groups: Vec<(&str, Vec<&str>)> = vec![
         (
             "iwasm/common",
             vec![
@@ -152,8 +168,8 @@ pub fn sources(target: &Target) -> Vec<String> {
             ],
         ),
         ("iwasm/common/arch", vec![invoke_native]),
-        ("iwasm/interpreter", vec!["wasm_loader.c", "wasm_runtime.c"]),
-        ("iwasm/aot", vec!["aot_intrinsic.c", "aot_loader.c", "aot_runtime.c"]),
+        ("iwasm/interpreter", vec!["wasm_loader.c"]),
+        ("iwasm/aot", vec!["aot_intrinsic.c"]),
         ("iwasm/aot/arch", vec![relocation]),
         ("shared/mem-alloc", vec!["mem_alloc.c"]),
         (
@@ -187,13 +203,8 @@ pub fn sources(target: &Target) -> Vec<String> {
             ],
         ),
     ];
-    if target.thread_manager {
-        groups.push(("iwasm/libraries/thread-mgr", vec!["thread_manager.c"]));
-    }
-    let mut sources: Vec<String> = groups
+    groups
         .iter()
         .flat_map(|(folder, names)| names.iter().map(move |name| format!("{folder}/{name}")))
-        .collect();
-    sources.push(format!("iwasm/interpreter/{interpreter}.c"));
-    sources
+        .collect()
 }

@@ -56,16 +56,22 @@ wamr_sys_load(uint8_t *bytes, uint32_t size, char *error, uint32_t error_size)
     return wasm_runtime_load_ex(bytes, size, &args, error, error_size);
 }
 
+/* `env` serves what the module has run at its instantiation, and nothing else is running on it. */
 wasm_module_inst_t
-wamr_sys_instantiate(wasm_module_t module, uint32_t stack_bytes, uint32_t max_memory_pages, char *error,
-                     uint32_t error_size)
+wamr_sys_instantiate(wasm_module_t module, wasm_exec_env_t env, uint32_t stack_bytes, uint32_t max_memory_pages,
+                     char *error, uint32_t error_size)
 {
-    InstantiationArgs args;
+    struct InstantiationArgs2 args;
+    wasm_module_inst_t instance;
 
-    memset(&args, 0, sizeof(args));
-    args.default_stack_size = stack_bytes;
-    args.max_memory_pages = max_memory_pages;
-    return wasm_runtime_instantiate_ex(module, &args, error, error_size);
+    wasm_runtime_instantiation_args_set_defaults(&args);
+    args.v1.default_stack_size = stack_bytes;
+    args.v1.max_memory_pages = max_memory_pages;
+    args.custom_data = env;
+    instance = wasm_runtime_instantiate_ex2(module, &args, error, error_size);
+    if (instance)
+        wasm_runtime_set_custom_data(instance, NULL);
+    return instance;
 }
 
 static char

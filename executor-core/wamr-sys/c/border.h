@@ -14,4 +14,7 @@
 
 #include "aot_runtime.h"
 
+void
+wamr_sys_exec_env_bind(wasm_exec_env_t env, wasm_module_inst_t instance, void *user_data);
+
 #endif

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use executor_core::limits::CONTAINER_IDLE_MAX_MS;
+use executor_core::limits::{CONTAINER_IDLE_MAX_MS, RUN_MAX_MS};
 use executor_core::openwhisk::ReplyStyle;
 use lexopt::Arg;
 use log::LevelFilter;
@@ -48,6 +48,8 @@ pub struct Engine {
     pub trust: Vec<String>,
     /// Run unsigned native code.
     pub trust_any_aot: bool,
+    /// Run native code that cannot be stopped.
+    pub allow_uninterruptible: bool,
     /// Directories that guests may use.
     pub allow_dirs: Vec<Grant>,
     /// How the process confines itself.
@@ -56,6 +58,8 @@ pub struct Engine {
     pub memory_total_bytes: Option<usize>,
     /// The most linear memory of an instance. `None`: a share of the total.
     pub memory_max_bytes: Option<usize>,
+    /// The longest that a run may take.
+    pub run_max: Duration,
     /// The executor's own messages. `None`: as the environment says.
     pub log: Option<LevelFilter>,
 }
@@ -104,10 +108,12 @@ impl Engine {
         Engine {
             trust: Vec::new(),
             trust_any_aot: false,
+            allow_uninterruptible: false,
             allow_dirs: Vec::new(),
             sandbox: sandbox::Mode::Auto,
             memory_total_bytes: defaults.memory_total_bytes,
             memory_max_bytes: None,
+            run_max: Duration::from_millis(RUN_MAX_MS),
             log: None,
         }
     }
@@ -263,6 +269,7 @@ impl Engine {
         match option {
             "trust" => self.trust.push(text(option, arguments)?),
             "trust-any-aot" => self.trust_any_aot = true,
+            "allow-uninterruptible-aot" => self.allow_uninterruptible = true,
             "allow-dir" => {
                 let Directory(grant) = value(option, "HOST or HOST::/GUEST", arguments)?;
                 self.allow_dirs.push(grant);
@@ -276,6 +283,7 @@ impl Engine {
             "memory-total" => {
                 self.memory_total_bytes = Some(bytes(option, ("8M", MEMORY_TOTAL_LEAST_BYTES), None, arguments)?);
             }
+            "run-seconds-max" => self.run_max = seconds(option, 1, arguments)?,
             "log" => self.log = Some(value(option, "off, error, warn, info, debug or trace", arguments)?),
             _ => return Ok(false),
         }

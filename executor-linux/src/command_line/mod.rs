@@ -13,8 +13,8 @@ use std::{fs, io};
 
 use executor_core::json;
 use executor_core::openwhisk::Listener;
-use executor_core::wamr;
-use log::{LevelFilter, info};
+use executor_core::wamr::{self, RunStopper};
+use log::{LevelFilter, info, warn};
 
 use crate::activation_log::ActivationLog;
 use crate::assembly;
@@ -28,6 +28,7 @@ use crate::server::pool::Pool;
 use crate::server::reactor::Reactor;
 use crate::service::Actions;
 use crate::supervisor::{End, Signals, supervise};
+use crate::watchdog::Watchdog;
 use crate::{cpu_features, descriptors, logger};
 use arguments::{Command, Engine, Invoker, Run, Server};
 use defaults::Program;
@@ -103,15 +104,18 @@ fn serve(program: &Program, engine: &Engine, server: &Server, invoker: Option<&I
         .open(server.listen, listener)
         .map_err(|error| format!("cannot listen on {}: {}", server.listen, io::Error::from(error)))?;
     let sandbox = raise_sandbox(engine, invoker.is_some())?;
+    let watchdog = start_watchdog(engine, &sandbox)?;
     enter_sandbox(&sandbox, Role::Server)?;
-    let pool = Pool::start(Actions(executor), reactor.clone(), activity.clone(), server.threads_max)?;
+    let actions = Actions { executor, watchdog };
+    let pool = Pool::start(actions, reactor.clone(), activity.clone(), server.threads_max)?;
     complain(&format!("{}: listening on {address}", program.name));
     let end = supervise(&signals, &activity, tick, server.drain, || {
         reactor.expire(CONNECTION_IDLE_MAX);
-        let reaped = pool.service().0.reap_idle();
+        let reaped = pool.service().executor.reap_idle();
         if reaped > 0 {
             info!("removed {reaped} idle containers");
         }
+        pool.replace_given_up();
     });
     Ok(match end {
         End::Drained => ExitCode::SUCCESS,
@@ -137,8 +141,9 @@ fn run_once(engine: &Engine, run: &Run) -> Result<ExitCode, Failure> {
     // Looks for the main thread's stack in `/proc`.
     wamr::prepare_thread();
     let sandbox = raise_sandbox(engine, false)?;
+    let watchdog = start_watchdog(engine, &sandbox)?;
     enter_sandbox(&sandbox, Role::Run)?;
-    let (result, status) = match once::run(&executor, &code, &run.main, &input) {
+    let (result, status) = match once::run(&executor, &watchdog.seat(), &code, &run.main, &input) {
         Outcome::Success(result) => (result, ExitCode::SUCCESS),
         Outcome::ApplicationError(result) | Outcome::DeveloperError(result) => (result, FAILURE.into()),
     };
@@ -150,12 +155,23 @@ fn run_once(engine: &Engine, run: &Run) -> Result<ExitCode, Failure> {
 }
 
 /// Everything is open now: from here on this process has its own files and ports, and what is granted to guests.
-fn raise_sandbox(engine: &Engine, ports: bool) -> Result<Sandbox, Failure> {
+fn raise_sandbox(engine: &Engine, ports: bool) -> Result<Arc<Sandbox>, Failure> {
     let needs = Needs {
         grants: &engine.allow_dirs,
         ports,
     };
-    Sandbox::raise(engine.sandbox, needs).map_err(no_sandbox)
+    Sandbox::raise(engine.sandbox, needs).map(Arc::new).map_err(no_sandbox)
+}
+
+/// The one thread with a role of its own. It starts before the main thread has its role, in which no other can be started.
+fn start_watchdog(engine: &Engine, sandbox: &Arc<Sandbox>) -> Result<Arc<Watchdog<RunStopper>>, Failure> {
+    let sandbox = sandbox.clone();
+    let confine = move || {
+        if let Err(error) = sandbox.enter(Role::Watchdog) {
+            warn!("--sandbox: the watchdog: {error}");
+        }
+    };
+    Ok(Watchdog::start(engine.run_max, confine)?)
 }
 
 /// The main thread's system calls, and those of all threads that it will start.

@@ -135,7 +135,7 @@ const ALLOWED: &[Call] = calls! {
         // A signal may come to any thread: its handler wakes the main thread by a byte on a socket.
         SYS_rt_sigreturn, SYS_sendto, SYS_restart_syscall,
         // The end: of the thread, of the process, of the process that has panicked (abort).
-        SYS_exit, SYS_exit_group, SYS_sigaltstack, SYS_rt_sigprocmask, SYS_rt_sigaction, SYS_gettid, SYS_getpid,
+        SYS_exit, SYS_exit_group, SYS_sigaltstack, SYS_rt_sigprocmask, SYS_gettid, SYS_getpid,
         SYS_tgkill if &[&[Is(2, libc::SIGABRT.cast_unsigned())]],
     }
     Watch {

@@ -11,8 +11,8 @@
 //! | [`filter`]: seccomp | the system calls of [`calls`], by what a thread does |
 //!
 //! **Order.** [`Sandbox::raise`] comes after everything has been opened and read (sockets, keys, `/proc`), and before the
-//! first thread: threads inherit what the main thread has. Then each thread that another role has than its parent calls
-//! [`Sandbox::enter`], the main thread last among those that start early: filters add up, a thread can only lose by them.
+//! first thread: threads inherit what the main thread has. Then the watchdog starts and has its role ([`Sandbox::enter`]), then the main
+//! thread has its own, which all threads that it starts from then on inherit. Filters add up: a thread can only lose by them.
 //!
 //! **What guests lose.** The times of a file cannot be set if it may be opened neither for reading nor for writing: that goes by
 //! way of `/proc`. On Linux before 5.19, files cannot be moved or linked from one directory to another.
@@ -72,7 +72,7 @@ pub struct Needs<'a> {
 }
 
 /// What a thread does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Role {
     /// Serves requests, or starts those that do: workers, and the main thread.
     Server,

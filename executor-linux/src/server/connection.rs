@@ -10,6 +10,7 @@
 
 use std::io::IoSlice;
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -63,7 +64,7 @@ impl embedded_io::Error for SocketError {
 /// A connection in a worker's hands.
 #[derive(Debug)]
 pub struct Connection<'a> {
-    socket: OwnedFd,
+    socket: Arc<OwnedFd>,
     activity: &'a Activity,
     /// Counts workers that wait for a request's first byte.
     lingering: &'a AtomicUsize,
@@ -86,7 +87,7 @@ pub struct Connection<'a> {
 
 impl<'a> Connection<'a> {
     /// Take a connected socket.
-    pub fn new(socket: OwnedFd, activity: &'a Activity, lingering: &'a AtomicUsize) -> Self {
+    pub fn new(socket: Arc<OwnedFd>, activity: &'a Activity, lingering: &'a AtomicUsize) -> Self {
         Connection {
             socket,
             activity,
@@ -132,8 +133,13 @@ impl<'a> Connection<'a> {
     }
 
     /// Keep the connection open, in no worker's hands.
-    pub fn into_socket(self) -> OwnedFd {
+    pub fn into_socket(self) -> Arc<OwnedFd> {
         self.socket
+    }
+
+    /// The socket, for whoever looks whether the client is still there.
+    pub fn socket(&self) -> Arc<OwnedFd> {
+        self.socket.clone()
     }
 
     /// Close without taking the reply from a client that is still sending.

@@ -50,6 +50,11 @@ pub trait Service: Send + Sync + 'static {
 
     /// Serve one request.
     fn serve(&self, inbox: &mut Self::Inbox<'_>, connection: &mut Connection<'_>, listener: Self::Listener) -> After;
+
+    /// How many workers are held by something that cannot be stopped.
+    fn given_up(&self) -> usize {
+        0
+    }
 }
 
 /// What becomes of a connection after a request.
@@ -106,8 +111,23 @@ impl<S: Service> Pool<S> {
         &self.service
     }
 
+    /// Workers that are given up do not count, up to as many again: they hold a processor each.
+    fn threads_max(&self) -> usize {
+        self.threads_max + self.service.given_up().min(self.threads_max)
+    }
+
+    /// Start a worker if none waits and some are given up. Call this now and then.
+    pub fn replace_given_up(self: &Arc<Self>) {
+        if self.waiting.load(Ordering::Relaxed) == 0
+            && self.service.given_up() > 0
+            && let Err(error) = self.spawn()
+        {
+            warn!("cannot start a worker: {error}");
+        }
+    }
+
     fn spawn(self: &Arc<Self>) -> io::Result<()> {
-        let room = |threads: usize| (threads < self.threads_max).then_some(threads + 1);
+        let room = |threads: usize| (threads < self.threads_max()).then_some(threads + 1);
         let Ok(threads) = self.threads.fetch_update(Ordering::Relaxed, Ordering::Relaxed, room) else {
             return Ok(());
         };
@@ -167,7 +187,7 @@ impl<S: Service> Pool<S> {
     /// Whether this worker must not wait for a client: enough others do, or nobody else could serve.
     fn is_hurried(&self) -> bool {
         self.lingering.load(Ordering::Relaxed) >= LINGERING_MAX
-            || self.waiting.load(Ordering::Relaxed) == 0 && self.threads.load(Ordering::Relaxed) >= self.threads_max
+            || self.waiting.load(Ordering::Relaxed) == 0 && self.threads.load(Ordering::Relaxed) >= self.threads_max()
     }
 
     fn attend(&self, desk: &mut S::Desk, idle: Idle<S::Listener>) {

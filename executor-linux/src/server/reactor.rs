@@ -30,8 +30,8 @@ const EXHAUSTED_PAUSE: Duration = Duration::from_millis(50);
 /// A connection that no worker serves, and what belongs to it.
 #[derive(Debug)]
 pub struct Idle<L> {
-    /// The connected socket.
-    pub socket: OwnedFd,
+    /// The connected socket. It is shared with who looks whether the client is still there.
+    pub socket: Arc<OwnedFd>,
     /// Through which listener it came.
     pub listener: L,
     /// Whether epoll knows it.
@@ -135,7 +135,7 @@ impl<L: Copy> Reactor<L> {
             LISTENER_EVENTS,
         );
         Some(Idle {
-            socket: accepted?,
+            socket: Arc::new(accepted?),
             listener: listener.name,
             registered: false,
             since: Instant::now(),
@@ -166,7 +166,7 @@ impl<L: Copy> Reactor<L> {
     }
 
     /// Keep a connection without a worker until its client sends something.
-    pub fn park(&self, socket: OwnedFd, listener: L, registered: bool) {
+    pub fn park(&self, socket: Arc<OwnedFd>, listener: L, registered: bool) {
         let mut idle = self.idle.lock();
         // Dropped after the lock: closing takes time.
         let _given_up = if idle.count() >= self.idle_max {

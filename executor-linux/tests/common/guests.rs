@@ -30,6 +30,23 @@ pub fn recursive() -> Vec<u8> {
     )
 }
 
+/// Runs for ever if its input is longer than `{}`, with which it answers.
+pub fn endless() -> Vec<u8> {
+    lean(
+        r#"(data (i32.const 16) "{}")"#,
+        "(if (i32.gt_u (local.get 1) (i32.const 2)) (then (loop $again (br $again))))
+         (i64.const 68719476738)",
+    )
+}
+
+/// Does not come to its first run.
+pub fn endless_at_start() -> Vec<u8> {
+    lean(
+        "(func $start (loop $again (br $again))) (start $start)",
+        "(i64.const 0)",
+    )
+}
+
 /// Counts its runs in a global and in memory; the sum of both is its answer, `{"n":2}` on a fresh instance.
 pub fn counter() -> Vec<u8> {
     lean(

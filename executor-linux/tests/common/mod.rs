@@ -377,7 +377,12 @@ pub fn init_body(code: &[u8]) -> String {
 
 /// A `/run` body as OpenWhisk's invoker sends it.
 pub fn run_body(value: &str) -> String {
-    let since = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap() + Duration::from_secs(60);
+    run_body_within(value, Duration::from_secs(60))
+}
+
+/// The same for an action with this timeout.
+pub fn run_body_within(value: &str, timeout: Duration) -> String {
+    let since = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap() + timeout;
     format!(
         r#"{{"value":{value},"namespace":"guest","action_name":"/guest/test","action_version":"0.0.1","activation_id":"0123456789abcdef0123456789abcdef","transaction_id":"tid","deadline":"{}"}}"#,
         since.as_millis()

@@ -11,8 +11,8 @@ mod module;
 mod natives;
 mod snapshot;
 
-pub use environment::ExecEnv;
-pub use instance::{Function, Instance};
+pub use environment::{ExecEnv, RunStopper};
+pub use instance::{CallError, Function, Instance, NewError};
 pub use module::{Buffer, Export, Module};
 pub use natives::{Imports, Native, register};
 pub use snapshot::Snapshot;

@@ -9,10 +9,10 @@ use crate::server::listening::{LINGER, accept, listen, local_address};
 
 static LINGERING: AtomicUsize = AtomicUsize::new(0);
 
-fn pair() -> (TcpStream, OwnedFd) {
+fn pair() -> (TcpStream, Arc<OwnedFd>) {
     let listener = listen((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
     let client = TcpStream::connect(local_address(&listener).unwrap()).unwrap();
-    (client, accept(&listener).unwrap())
+    (client, Arc::new(accept(&listener).unwrap()))
 }
 
 #[test]

@@ -11,6 +11,7 @@ use super::*;
 struct Lines {
     /// Requests that say "hold" meet here.
     barrier: Barrier,
+    given_up: AtomicUsize,
 }
 
 impl Service for Lines {
@@ -49,6 +50,10 @@ impl Service for Lines {
             false => After::More,
         }
     }
+
+    fn given_up(&self) -> usize {
+        self.given_up.load(Ordering::Relaxed)
+    }
 }
 
 struct Server {
@@ -64,6 +69,7 @@ fn server(threads_max: usize, idle_max: usize, held: usize) -> Server {
     let (_, address) = reactor.open((Ipv4Addr::LOCALHOST, 0).into(), 1).unwrap();
     let lines = Lines {
         barrier: Barrier::new(held),
+        given_up: AtomicUsize::new(0),
     };
     let pool = Pool::start(lines, reactor.clone(), activity.clone(), threads_max).unwrap();
     Server {
@@ -175,6 +181,34 @@ fn clients_without_a_worker_wait_their_turn() {
     drop(quiet);
     assert_eq!(clients[0].ask("hold\n"), "1 hold\n");
     assert_eq!(held.receive(), "1 hold\n");
+}
+
+#[test]
+fn a_worker_that_is_given_up_is_replaced() {
+    let server = server(2, 100, 3);
+    let mut held: Vec<Client> = (0..2).map(|_| Client::new(server.address)).collect();
+    for client in &mut held {
+        client.send("hold\n");
+    }
+    until(|| server.activity.requests() == 2);
+    let mut third = Client::new(server.address);
+    third.send("quick\n");
+    server.pool.replace_given_up();
+    assert_eq!(
+        server.pool.threads.load(Ordering::Relaxed),
+        2,
+        "both may still come back"
+    );
+    server.pool.service().given_up.store(1, Ordering::Relaxed);
+    server.pool.replace_given_up();
+    assert_eq!(third.receive(), "1 quick\n");
+    // However many are given up, there are at most as many others.
+    server.pool.service().given_up.store(usize::MAX, Ordering::Relaxed);
+    assert_eq!(server.pool.threads_max(), 4);
+    server.pool.service().barrier.wait();
+    for client in &mut held {
+        assert_eq!(client.receive(), "1 hold\n");
+    }
 }
 
 #[test]
