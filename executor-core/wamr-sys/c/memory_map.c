@@ -1,8 +1,9 @@
 /* Memory that is written or run, never both: WAMR's own memory mapping, and what asks for both gets W^X.
  *
  * aot_loader.c maps a module's code readable, writable and executable, copies it there, relocates it, and takes the right to
- * write away at last (load_relocation_section, without which no module loads). Nothing is run before that. So the right to
- * execute need not be there while the right to write is: it is left out here, and comes with the last step. */
+ * write away at last (load_relocation_section). Nothing is run before that. So the right to execute need not be there while
+ * the right to write is: it is left out here, and comes with the last step. (Of a file that leaves this section out, WAMR would
+ * run code that can be written still; here, such code cannot run.) */
 #define os_mmap wamr_os_mmap
 #define os_mprotect wamr_os_mprotect
 #define os_icache_flush wamr_os_icache_flush

@@ -114,10 +114,16 @@ impl fmt::Display for SandboxError {
 
 impl std::error::Error for SandboxError {}
 
-/// The walls around this process.
+/// What stands around this process.
 #[derive(Debug)]
 pub struct Sandbox {
     mode: Mode,
+    /// `None`: it is off.
+    walls: Option<Walls>,
+}
+
+#[derive(Debug)]
+struct Walls {
     paths: Result<Confined, SandboxError>,
     filters: Result<Filters, SandboxError>,
     /// Why a filter is not in force.
@@ -130,35 +136,32 @@ impl Sandbox {
     /// # Errors
     /// A directory cannot be opened; and with [`Mode::On`], what the kernel lacks.
     pub fn raise(mode: Mode, needs: Needs<'_>) -> Result<Sandbox, SandboxError> {
+        if mode == Mode::Off {
+            return Ok(Sandbox { mode, walls: None });
+        }
         // The first look finds the vDSO, by way of `/proc` before Linux 6.4; later ones find what was found.
         let _ = clock_gettime(ClockId::Monotonic);
-        let (paths, filters) = if mode == Mode::Off {
-            (Err(SandboxError::NoLandlock), Err(SandboxError::NoFilters))
-        } else {
-            let unprivileged = rustix::thread::set_no_new_privs(true);
-            let paths = unprivileged
-                .map_err(|error| SandboxError::NoNewPrivileges(error.into()))
-                .and_then(|()| paths::confine(needs));
-            if let Err(error @ SandboxError::Directory(_)) = paths {
-                return Err(error);
-            }
-            (paths, Filters::new(needs))
-        };
-        let sandbox = Sandbox {
-            mode,
+        let paths = rustix::thread::set_no_new_privs(true)
+            .map_err(|error| SandboxError::NoNewPrivileges(error.into()))
+            .and_then(|()| paths::confine(needs));
+        let walls = Walls {
             paths,
-            filters,
+            filters: Filters::new(needs),
             refusal: OnceLock::new(),
         };
-        match (mode, sandbox) {
-            (
-                Mode::On,
-                Sandbox { paths: Err(error), .. }
-                | Sandbox {
-                    filters: Err(error), ..
-                },
-            ) => Err(error),
-            (_, sandbox) => Ok(sandbox),
+        match walls {
+            Walls {
+                paths: Err(error @ SandboxError::Directory(_)),
+                ..
+            } => Err(error),
+            Walls { paths: Err(error), .. }
+            | Walls {
+                filters: Err(error), ..
+            } if mode == Mode::On => Err(error),
+            walls => Ok(Sandbox {
+                mode,
+                walls: Some(walls),
+            }),
         }
     }
 
@@ -167,11 +170,18 @@ impl Sandbox {
     /// # Errors
     /// With [`Mode::On`], what the kernel says.
     pub fn enter(&self, role: Role) -> Result<(), SandboxError> {
-        let Ok(filters) = &self.filters else { return Ok(()) };
+        let Some(Walls {
+            filters: Ok(filters),
+            refusal,
+            ..
+        }) = &self.walls
+        else {
+            return Ok(());
+        };
         match filters.enter(role) {
             Err(error) if self.mode == Mode::On => Err(error),
             Err(error) => {
-                let _ = self.refusal.set(error.to_string());
+                let _ = refusal.set(error.to_string());
                 Ok(())
             }
             Ok(()) => Ok(()),
@@ -184,14 +194,14 @@ impl Sandbox {
     }
 
     fn state(&self, role: Role) -> String {
-        if self.mode == Mode::Off {
+        let Some(walls) = &self.walls else {
             return "off".to_owned();
-        }
-        let paths = match &self.paths {
+        };
+        let paths = match &walls.paths {
             Ok(confined) => format!("no new privileges; {confined}"),
             Err(error) => format!("files and ports are not confined: {error}"),
         };
-        let calls = match (&self.filters, self.refusal.get()) {
+        let calls = match (&walls.filters, walls.refusal.get()) {
             (Err(error), _) => format!("system calls are not confined: {error}"),
             (_, Some(error)) => format!("system calls are not confined: {error}"),
             (Ok(filters), None) => format!("seccomp: {} system calls", filters.count(role)),
