@@ -175,6 +175,7 @@ mod tests {
             trust_any_aot: false,
             allow_uninterruptible: false,
             allow_dirs: Vec::new(),
+            sandbox: crate::sandbox::Mode::Off,
             memory_total_bytes: None,
             memory_max_bytes: None,
             run_max: Duration::from_secs(300),

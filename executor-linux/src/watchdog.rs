@@ -91,11 +91,11 @@ struct Seen {
 }
 
 impl<S: Stopper> Watchdog<S> {
-    /// Start watching. No guest runs for longer than `run_max`.
+    /// Start watching. No guest runs for longer than `run_max`. `confine` is what the thread does before anything else.
     ///
     /// # Errors
     /// The thread could not be started.
-    pub fn start(run_max: Duration) -> io::Result<Arc<Self>> {
+    pub fn start(run_max: Duration, confine: impl FnOnce() + Send + 'static) -> io::Result<Arc<Self>> {
         let watchdog = Arc::new(Watchdog {
             run_max,
             slots: Mutex::default(),
@@ -108,7 +108,10 @@ impl<S: Stopper> Watchdog<S> {
         let thread = thread::Builder::new()
             .name("watchdog".into())
             .stack_size(128 * 1024)
-            .spawn(move || watching.watch())?;
+            .spawn(move || {
+                confine();
+                watching.watch();
+            })?;
         let _ = watchdog.thread.set(thread.thread().clone());
         Ok(watchdog)
     }

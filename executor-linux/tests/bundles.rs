@@ -269,6 +269,24 @@ fn a_client_that_gives_up_hurts_nobody() {
     ));
 }
 
+/// No memory can be written and run, neither with a module that has been loaded and has run nor beside it; and a module's code
+/// is there to be run.
+#[test]
+fn native_code_cannot_be_written() {
+    let server = server(Mode::Native, &[]);
+    let executable = |text: &str| text.lines().filter(|line| line.contains("r-xp")).count();
+    let Some(before) = server.mappings() else { return };
+    let invoker = initialise(&server, Mode::Native, "add");
+    let outcome = invoker.run(&json!({"param1": 2, "param2": 2}));
+    assert_eq!(outcome, success(json!({"result": 4})));
+    let after = server.mappings().unwrap();
+    for line in after.lines() {
+        let rights = line.split(' ').nth(1).unwrap();
+        assert!(!rights.contains('w') || !rights.contains('x'), "{after}");
+    }
+    assert!(executable(&after) > executable(&before), "{after}");
+}
+
 /// A computation that takes minutes interpreted and seconds as native code ends with its client, and frees its worker.
 #[test]
 fn a_computation_ends_with_its_client() {

@@ -121,6 +121,8 @@ pub fn includes(_: &Target) -> Vec<&'static str> {
         "shared/mem-alloc",
         "shared/platform/include",
         "shared/platform/linux",
+        // For `c/memory_map.c`, which includes posix_memmap.c.
+        "shared/platform/common/posix",
         "shared/platform/common/libc-util",
     ]
 }
@@ -205,7 +207,6 @@ pub fn sources(target: &Target) -> Vec<String> {
             vec![
                 "posix_blocking_op.c",
                 "posix_malloc.c",
-                "posix_memmap.c",
                 "posix_sleep.c",
                 "posix_thread.c",
                 "posix_time.c",

@@ -21,7 +21,7 @@ fn main() {
     let mut most = builder(&target, &core);
     most.files(files::sources(&target).iter().map(|file| existing(&core, file)))
         .file(patch::polling_interpreter(&core, files::interpreter(&target), &out))
-        .files(["c/border.c", "c/memory.c", "c/state.c", "c/stop.c"]);
+        .files(["c/border.c", "c/memory.c", "c/memory_map.c", "c/state.c", "c/stop.c"]);
     let mut instantiating = builder(&target, &core);
     instantiating.files(files::INSTANTIATING.iter().map(|file| existing(&core, file)));
     rename(&mut instantiating, &files::START_ENVIRONMENT);

@@ -20,6 +20,7 @@ use log::LevelFilter;
 use super::defaults::Defaults;
 use super::help;
 use crate::memory_budget::MemoryBudget;
+use crate::sandbox;
 use crate::wasi_files::Grant;
 
 /// The least that can be divided: a quarter of it, the longest body of an `/init`, takes any of our example bundles.
@@ -51,6 +52,8 @@ pub struct Engine {
     pub allow_uninterruptible: bool,
     /// Directories that guests may use.
     pub allow_dirs: Vec<Grant>,
+    /// How the process confines itself.
+    pub sandbox: sandbox::Mode,
     /// The memory for bodies, code and guests. `None`: no limit.
     pub memory_total_bytes: Option<usize>,
     /// The most linear memory of an instance. `None`: a share of the total.
@@ -107,6 +110,7 @@ impl Engine {
             trust_any_aot: false,
             allow_uninterruptible: false,
             allow_dirs: Vec::new(),
+            sandbox: sandbox::Mode::Auto,
             memory_total_bytes: defaults.memory_total_bytes,
             memory_max_bytes: None,
             run_max: Duration::from_millis(RUN_MAX_MS),
@@ -270,6 +274,7 @@ impl Engine {
                 let Directory(grant) = value(option, "HOST or HOST::/GUEST", arguments)?;
                 self.allow_dirs.push(grant);
             }
+            "sandbox" => self.sandbox = value(option, "on, off or auto", arguments)?,
             "memory-max" => {
                 // One page to the most that a 32-bit memory can have.
                 let bytes = bytes(option, ("64K", 64 << 10), Some(("4G", 4 << 30)), arguments)?;

@@ -60,6 +60,9 @@ macro_rules! engine_options {
   --allow-dir HOST[::GUEST]
                            Let guests use the directory HOST, as GUEST.
                            Repeatable
+  --sandbox on|off|auto    Take from this process what it does not need: other
+                           files, connections to others, most system calls.
+                           auto: what the kernel can do; on: all, or fail [auto]
   --memory-total BYTES     Memory for bodies and code (half) and for guests
                            (half); K, M, G [@memory-total]
   --memory-max BYTES       Linear memory of one instance; if not given, half of

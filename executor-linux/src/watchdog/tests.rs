@@ -25,7 +25,7 @@ fn bell() -> (Bell, Receiver<()>) {
 }
 
 fn run_max(milliseconds: u64) -> Arc<Watchdog<Bell>> {
-    Watchdog::start(Duration::from_millis(milliseconds)).unwrap()
+    Watchdog::start(Duration::from_millis(milliseconds), || ()).unwrap()
 }
 
 /// A guest that runs until it is stopped.

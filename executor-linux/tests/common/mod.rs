@@ -221,6 +221,11 @@ impl Server {
         (!is_emulated()).then(threads)
     }
 
+    /// Its mappings, as the kernel tells them; `None` if they would be an emulator's.
+    pub fn mappings(&self) -> Option<String> {
+        (!is_emulated()).then(|| std::fs::read_to_string(format!("/proc/{}/maps", self.child.id())).unwrap())
+    }
+
     /// The most memory that it ever had; `None` if it would be an emulator's.
     pub fn peak_kib(&self) -> Option<u64> {
         self.memory_kib("VmHWM:")

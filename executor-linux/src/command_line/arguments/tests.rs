@@ -62,6 +62,7 @@ fn every_option_is_explained() {
         "--trust-any-aot",
         "--allow-uninterruptible-aot",
         "--allow-dir",
+        "--sandbox",
         "--memory-total",
         "--memory-max",
         "--run-seconds-max",
@@ -117,6 +118,7 @@ fn values_are_read() {
         "--allow-uninterruptible-aot",
         "--allow-dir=/srv/data::/data",
         "--allow-dir=/tmp",
+        "--sandbox=on",
         "--memory-total=1G",
         "--memory-max=16M",
         "--run-seconds-max=7",
@@ -137,6 +139,7 @@ fn values_are_read() {
             trust_any_aot: true,
             allow_uninterruptible: true,
             allow_dirs: vec![directory("/srv/data", "/data"), directory("/tmp", "/tmp")],
+            sandbox: sandbox::Mode::On,
             memory_total_bytes: Some(1 << 30),
             memory_max_bytes: Some(16 << 20),
             run_max: Duration::from_secs(7),
@@ -214,6 +217,10 @@ fn complaints_name_the_option_the_value_and_what_is_allowed() {
         (
             &["action", "--memory-total=1M"],
             "--memory-total: \"1M\" is not allowed; give a number of bytes from 8M; K, M and G are understood",
+        ),
+        (
+            &["action", "--sandbox=yes"],
+            "--sandbox: \"yes\" is not allowed; give on, off or auto",
         ),
         (
             &["action", "--log=loud"],
