@@ -211,6 +211,10 @@ impl<H: Host, L: RawMutex> Runtime for Engine<H, L> {
         Buffer::new(&self.budget, len)
     }
 
+    fn resize(&self, buffer: &mut Buffer, len: usize) -> Result<(), OutOfMemory> {
+        buffer.resize(len)
+    }
+
     fn load(&self, init: Init<Buffer>) -> Result<Arc<Action<L>>, LoadError> {
         self.load_action(init).map(Arc::new)
     }

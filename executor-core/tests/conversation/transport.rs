@@ -86,7 +86,7 @@ fn a_body_that_is_cut_off_does_nothing() {
                 assert_eq!(responses[0].status, 400);
                 assert_eq!(
                     responses[0].body,
-                    error("the request's body is shorter than its Content-Length")
+                    error("the connection ended within the request's body")
                 );
                 assert_eq!(world.take_events(), ["write"]);
             }
@@ -167,10 +167,6 @@ fn heads_that_are_refused() {
     check(
         "POST /run HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n",
         400,
-    );
-    check(
-        "POST /run HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
-        411,
     );
     check("POST /run HTTP/2.0\r\nHost: a\r\n\r\n", 505);
     check("POST /run HTTP/1.1\r\nHost: a\r\nExpect: much\r\n\r\n", 417);
