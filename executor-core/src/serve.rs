@@ -83,6 +83,10 @@ fn perform<C: Read + Write, R: Runtime, N: Node, L: RawMutex>(
     framing: &Framing,
     route: Route,
 ) -> Result<Outcome<R>, RequestError> {
+    // RFC 9110 §10.1.1: who waits for leave to send a body that will not be used gets the answer instead.
+    if framing.expects_continue && executor.node().is_draining() && !matches!(route, Route::Destroy(_)) {
+        return Ok(Outcome::Refused(Refusal::Draining));
+    }
     let settings = executor.settings();
     let body_max_bytes = match route {
         Route::Init(_) => settings.init_body_max_bytes,

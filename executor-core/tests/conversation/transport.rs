@@ -222,5 +222,9 @@ fn a_client_that_waits_is_told_to_continue_or_why_not() {
         let (responses, _) = converse(executor, world, listener, head(1 << 30).as_bytes(), usize::MAX);
         let statuses: Vec<_> = responses.iter().map(|response| response.status).collect();
         assert_eq!(statuses, [413]);
+        world.draining.store(true, Ordering::SeqCst);
+        let (responses, _) = converse(executor, world, listener, head(2).as_bytes(), usize::MAX);
+        assert_eq!((responses.len(), responses[0].status), (1, 503));
+        assert!(responses[0].head.contains("\r\nConnection: close"));
     });
 }
