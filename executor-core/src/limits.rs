@@ -6,6 +6,9 @@
 /// A request's head: the request line and all header fields. Eight times what OpenWhisk's invoker sends.
 pub const HEAD_MAX_BYTES: usize = 8 * 1024;
 
+/// The extensions of a body's chunks and its trailers, together: nothing here uses them. As much as a head may have.
+pub const CHUNK_EXTRAS_MAX_BYTES: usize = HEAD_MAX_BYTES;
+
 /// An `/init` body. OpenWhisk limits an action's code to 48 MiB *as base64*; with JSON and environment around it, a runtime
 /// must accept at least 64 MiB. A node with a small memory budget takes less, and says so.
 pub const INIT_BODY_MAX_BYTES: usize = 64 * 1024 * 1024;

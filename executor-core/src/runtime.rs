@@ -26,6 +26,21 @@ pub trait Runtime {
     /// [`OutOfMemory`] if there is no room: the client gets an error, nothing else changes.
     fn buffer(&self, len: usize) -> Result<Self::Buffer, OutOfMemory>;
 
+    /// Make a buffer `len` bytes long: it keeps what it holds, or the first `len` bytes of that. An engine whose allocator
+    /// can resize a block where it lies does better than this, which copies and has both for a moment.
+    ///
+    /// # Errors
+    /// [`OutOfMemory`]: the buffer is as it was.
+    fn resize(&self, buffer: &mut Self::Buffer, len: usize) -> Result<(), OutOfMemory> {
+        let mut other = self.buffer(len)?;
+        let kept = other.as_ref().len().min(buffer.as_ref().len());
+        if let (Some(into), Some(from)) = (other.as_mut().get_mut(..kept), buffer.as_ref().get(..kept)) {
+            into.copy_from_slice(from);
+        }
+        *buffer = other;
+        Ok(())
+    }
+
     /// Whether there is likely to be memory for loading an artifact. If not, idle containers are removed before it is tried.
     fn has_room(&self, artifact: &Artifact) -> bool {
         let _ = artifact;

@@ -188,10 +188,26 @@ impl<'s, R: Runtime, N: Node, L: RawMutex> Executor<'s, R, N, L> {
     /// # Errors
     /// [`OutOfMemory`]: no container is idle any more.
     pub fn buffer(&self, len: usize) -> Result<R::Buffer, OutOfMemory> {
+        self.with_room(|runtime| runtime.buffer(len).and_then(|buffer| of_length(buffer, len)))
+    }
+
+    /// Make a buffer longer or shorter. If there is no memory, idle containers make room, the longest idle first.
+    ///
+    /// # Errors
+    /// [`OutOfMemory`]: no container is idle any more.
+    pub fn resize(&self, buffer: &mut R::Buffer, len: usize) -> Result<(), OutOfMemory> {
+        self.with_room(|runtime| {
+            runtime.resize(buffer, len)?;
+            of_length(&*buffer, len).map(|_| ())
+        })
+    }
+
+    /// Try until there is memory, or nothing more to free.
+    fn with_room<T>(&self, mut attempt: impl FnMut(&R) -> Result<T, OutOfMemory>) -> Result<T, OutOfMemory> {
         loop {
-            match self.runtime.buffer(len) {
-                Ok(buffer) if buffer.as_ref().len() == len => return Ok(buffer),
-                Ok(_) | Err(OutOfMemory) => {
+            match attempt(&self.runtime) {
+                Ok(result) => return Ok(result),
+                Err(OutOfMemory) => {
                     if !self.remove_longest_idle() {
                         return Err(OutOfMemory);
                     }
@@ -330,5 +346,14 @@ impl<'s, R: Runtime, N: Node, L: RawMutex> Executor<'s, R, N, L> {
             self.node.close_port(key);
             drop(action);
         }
+    }
+}
+
+/// An engine that gives another length than it was asked for has given nothing.
+fn of_length<B: AsRef<[u8]>>(buffer: B, len: usize) -> Result<B, OutOfMemory> {
+    if buffer.as_ref().len() == len {
+        Ok(buffer)
+    } else {
+        Err(OutOfMemory)
     }
 }

@@ -306,11 +306,6 @@ fn request_errors_as_told() {
         "This path takes POST only.",
     );
     check(
-        RequestError::TransferCoded,
-        411,
-        "Send the body with a Content-Length, not in chunks.",
-    );
-    check(
         RequestError::TooLarge {
             body_len: u64::MAX,
             max_bytes: 9,

@@ -226,6 +226,10 @@ impl<H: Host, L: RawMutex> Runtime for Engine<H, L> {
         Buffer::new(&self.budget, len)
     }
 
+    fn resize(&self, buffer: &mut Buffer, len: usize) -> Result<(), OutOfMemory> {
+        buffer.resize(len)
+    }
+
     fn has_room(&self, artifact: &Artifact) -> bool {
         // The fast interpreter's code is up to four times as long as a module; native code is copied once.
         let estimate = artifact.range.len().saturating_mul(match artifact.kind {

@@ -2,6 +2,11 @@
 //!
 //! Every worker waits here; the kernel wakes the one that waited last, whose caches are warm. Everything is registered
 //! for one event only (`EPOLLONESHOT`), so that no two workers get the same socket; who has handled it arms it again.
+//!
+//! Who comes is never turned away for want of room: at most so many connections are parked, and beyond that, or when
+//! descriptors run out, the one that has been idle for longest is closed. An idle client loses a connection that it has to
+//! be ready to lose anyway (RFC 9112 §9.5); a crowd of idle connections locks out nobody. A refusal with 503 would not do:
+//! OpenWhisk takes it for the end of this node.
 
 use std::fmt;
 use std::net::SocketAddr;

@@ -304,6 +304,12 @@ impl Client {
         self.receive().expect("a reply")
     }
 
+    /// The same on a connection that the server may have closed.
+    pub fn post_if_open(&mut self, path: &str, body: &str) -> Option<Response> {
+        let sent = self.0.get_mut().write_all(&request(path, body));
+        sent.ok().and_then(|()| self.receive())
+    }
+
     /// Whether the next thing that comes is leave to send the body; if so, it is taken.
     pub fn receives_continue(&mut self) -> bool {
         const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";

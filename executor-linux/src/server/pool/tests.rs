@@ -8,6 +8,9 @@ use embedded_io::{Read as _, Write as _};
 
 use super::*;
 
+/// A reply that no socket buffers hold.
+const LONG_BYTES: usize = 16 << 20;
+
 struct Lines {
     /// Requests that say "hold" meet here.
     barrier: Barrier,
@@ -41,6 +44,9 @@ impl Service for Lines {
         let line: Vec<u8> = inbox.drain(..end).collect();
         if line.starts_with(b"hold") {
             self.barrier.wait();
+        }
+        if line.starts_with(b"long") && connection.write_all(&vec![b'x'; LONG_BYTES]).is_err() {
+            return After::Close;
         }
         connection.write_all(&[b'0' + listener, b' ']).unwrap();
         connection.write_all(&line).unwrap();
@@ -163,6 +169,29 @@ fn requests_that_block_do_not_hold_up_others() {
     for client in &mut held {
         assert_eq!(client.receive(), "1 hold\n");
     }
+}
+
+/// Half of the workers are never kept by clients that do not read, nor by those that do not send; see also the tests over
+/// sockets.
+#[test]
+fn replies_that_nobody_reads_do_not_hold_up_others() {
+    let server = server(4, 100, 1);
+    let mut unread: Vec<Client> = (0..16).map(|_| Client::new(server.address)).collect();
+    let since = std::time::Instant::now();
+    for client in &mut unread {
+        client.send("long\n");
+    }
+    until(|| server.pool.waiting_room.is_full());
+    for _ in 0..20 {
+        assert_eq!(Client::new(server.address).ask("quick\n"), "1 quick\n");
+    }
+    assert!(since.elapsed() < Duration::from_secs(9), "they are given up after 10 s");
+    // Those who read get theirs.
+    let mut reader = Client::new(server.address);
+    reader.send("long\n");
+    let mut reply = vec![0; LONG_BYTES];
+    io::Read::read_exact(&mut reader.0, &mut reply).unwrap();
+    assert_eq!(reader.receive(), "1 long\n");
 }
 
 #[test]
