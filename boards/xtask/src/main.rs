@@ -160,7 +160,7 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
         Task::Setup { boards, force_fallback } => {
             let boards = found(boards)?;
             let needs = boards.iter().flat_map(system::of_board);
-            let needs: Vec<Need> = [system::build(), system::examples()]
+            let needs: Vec<Need> = [system::build(), system::tests()]
                 .concat()
                 .into_iter()
                 .chain(needs)

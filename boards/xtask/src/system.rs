@@ -45,9 +45,14 @@ pub fn build() -> Vec<Need> {
     needs
 }
 
-/// For the examples in other languages, which the tests build.
-pub fn examples() -> Vec<Need> {
+/// For the tests: the examples in other languages, and what looks at the sandbox from outside.
+pub fn tests() -> Vec<Need> {
     vec![
+        need(
+            "strace (for the sandbox's table of system calls)",
+            &["strace", "--version"],
+            &["strace"],
+        ),
         need(
             "a C compiler for WebAssembly (for the C example)",
             &["sh", "-c", "clang-19 --version && wasm-ld-19 --version"],

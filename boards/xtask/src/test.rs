@@ -168,7 +168,7 @@ pub fn test(project: &Project, shell: Shell, boards: &[Board], only: &[String], 
 /// Everything that the steps share. Without it none of them can run.
 fn prepare<'a>(project: &'a Project, shell: Shell, boards: &[Board], is_agreed: bool) -> Result<Context<'a>> {
     let of_boards = boards.iter().flat_map(system::of_board);
-    let needs: Vec<Need> = [system::build(), system::examples()]
+    let needs: Vec<Need> = [system::build(), system::tests()]
         .concat()
         .into_iter()
         .chain(of_boards)

@@ -161,6 +161,8 @@ const ALLOWED: &[Call] = calls! {
         SYS_epoll_pwait, SYS_epoll_ctl, SYS_accept4, SYS_recvfrom, SYS_sendmsg, SYS_shutdown, SYS_setsockopt,
         // The eventfd that wakes the main thread.
         SYS_read,
+        // Slow clients: who they are, and what ends the wait for one.
+        SYS_getpeername, SYS_eventfd2,
     }
     Ports {
         // TCP only.

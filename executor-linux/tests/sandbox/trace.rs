@@ -148,6 +148,12 @@ fn converse(data: &Path, record: &Path, files: &[u8]) {
     let long = format!(r#"{{"long":"{}"}}"#, "x".repeat(600_000));
     assert_eq!(run("long", &guests::echo(), &long).status, 200);
     assert_ne!(server.post("/nothing", "x").status, 200);
+    // A client that pauses within its request is waited for.
+    let (mut slow, request) = (server.client(), common::request("/echo/run", r#"{"value":{"slow":1}}"#));
+    slow.send(&request[..20]);
+    std::thread::sleep(std::time::Duration::from_millis(50));
+    slow.send(&request[20..]);
+    assert_eq!(slow.receive().unwrap().json(), json!({"slow": 1}));
     assert_eq!(server.post(&format!("/{id}/destroy"), "").status, 200);
     // The drain waits for the last request.
     let last = server.client();
