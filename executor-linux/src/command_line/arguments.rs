@@ -274,7 +274,10 @@ impl Engine {
                 let Directory(grant) = value(option, "HOST or HOST::/GUEST", arguments)?;
                 self.allow_dirs.push(grant);
             }
-            "sandbox" => self.sandbox = value(option, "on, off or auto", arguments)?,
+            "sandbox" => {
+                let Sandbox(mode) = value(option, "on, off or auto", arguments)?;
+                self.sandbox = mode;
+            }
             "memory-max" => {
                 // One page to the most that a 32-bit memory can have.
                 let bytes = bytes(option, ("64K", 64 << 10), Some(("4G", 4 << 30)), arguments)?;
@@ -457,6 +460,21 @@ impl FromStr for Reply {
         match text {
             "plain" => Ok(Reply(ReplyStyle::Plain)),
             "envelope" => Ok(Reply(ReplyStyle::Envelope)),
+            _ => Err(Malformed),
+        }
+    }
+}
+
+struct Sandbox(sandbox::Mode);
+
+impl FromStr for Sandbox {
+    type Err = Malformed;
+
+    fn from_str(text: &str) -> Result<Self, Malformed> {
+        match text {
+            "on" => Ok(Sandbox(sandbox::Mode::On)),
+            "off" => Ok(Sandbox(sandbox::Mode::Off)),
+            "auto" => Ok(Sandbox(sandbox::Mode::Auto)),
             _ => Err(Malformed),
         }
     }

@@ -26,13 +26,11 @@ mod paths;
 
 use std::fmt;
 use std::io;
-use std::str::FromStr;
 use std::sync::OnceLock;
 
 use log::info;
 use rustix::time::{ClockId, clock_gettime};
 
-use crate::command_line::arguments::Malformed;
 use crate::wasi_files::Grant;
 use filter::Filters;
 use paths::Confined;
@@ -47,19 +45,6 @@ pub enum Mode {
     /// As much of it as the kernel has.
     #[default]
     Auto,
-}
-
-impl FromStr for Mode {
-    type Err = Malformed;
-
-    fn from_str(text: &str) -> Result<Self, Malformed> {
-        match text {
-            "on" => Ok(Mode::On),
-            "off" => Ok(Mode::Off),
-            "auto" => Ok(Mode::Auto),
-            _ => Err(Malformed),
-        }
-    }
 }
 
 /// What a process cannot do without.
