@@ -101,16 +101,10 @@ fn run(data: &[u8]) {
     if let Ok(Command::Run(_, run)) = &found {
         assert!(matches!(json::parse(run.value), Ok(Value::Object(_) | Value::Array(_))));
     }
-    let oracle = if is_empty {
-        Some(Oracle::Null)
-    } else {
-        comparable(data)
-    };
+    let oracle = if is_empty { Some(Oracle::Null) } else { comparable(data) };
     let Some(oracle) = oracle else { return };
     let found = found.map(|command| {
-        let Command::Run(_, run) = command else {
-            panic!("a run")
-        };
+        let Command::Run(_, run) = command else { panic!("a run") };
         let value: Oracle = serde_json::from_slice(run.value).unwrap();
         let deadline = run.fields.get("deadline");
         // Digits that are written as escapes are none to the product.

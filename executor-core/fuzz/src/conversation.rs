@@ -202,7 +202,9 @@ fn replies(mut bytes: &[u8]) -> Vec<Reply> {
         };
         assert_eq!(field("Content-Type"), Some("application/json"));
         let body_len = field("Content-Length").unwrap().parse().unwrap();
-        let (body, rest) = bytes.split_at_checked(body_len).expect("the body is as long as it says");
+        let (body, rest) = bytes
+            .split_at_checked(body_len)
+            .expect("the body is as long as it says");
         all.push(Reply {
             status,
             closes: field("Connection") == Some("close"),

@@ -186,12 +186,18 @@ pub fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
 /// RFC 9110 §5.6.2
 fn is_token(text: &[u8]) -> bool {
     let separators = b"\"(),/:;<=>?@[\\]{}";
-    !text.is_empty() && text.iter().all(|byte| (0x21..=0x7e).contains(byte) && !separators.contains(byte))
+    !text.is_empty()
+        && text
+            .iter()
+            .all(|byte| (0x21..=0x7e).contains(byte) && !separators.contains(byte))
 }
 
 fn trim(text: &[u8]) -> &[u8] {
     let is_space = |byte: &u8| matches!(byte, b' ' | b'\t');
     let start = text.iter().position(|byte| !is_space(byte)).unwrap_or(text.len());
-    let end = text.iter().rposition(|byte| !is_space(byte)).map_or(start, |last| last + 1);
+    let end = text
+        .iter()
+        .rposition(|byte| !is_space(byte))
+        .map_or(start, |last| last + 1);
     &text[start..end]
 }

@@ -30,11 +30,11 @@ pub mod inflate;
 pub mod json;
 pub mod manifest;
 pub mod module;
+pub mod wamr;
 pub mod zip;
 
 mod archive;
 mod smith;
-mod wamr;
 /// The fake engine and machine of the conversations' tests.
 #[path = "../../tests/conversation/world.rs"]
 #[allow(dead_code, reason = "the tests use more of it")]

@@ -114,8 +114,10 @@ fn extended(module: &[u8], seed: u64) -> Option<Vec<u8>> {
             }
             Payload::ExportSection(reader) => {
                 let is_ours = |name: &str| matches!(name, "memory" | "ow_allocate" | "ow_run" | "_initialize");
+                // WAMR keeps names as C's strings, and refuses one with a NUL.
+                let is_unfit = |name: &str| is_ours(name) || name.contains('\0');
                 let mut exports = reader.clone().into_iter().map(Result::unwrap);
-                if exports.any(|export| is_ours(export.name)) {
+                if exports.any(|export| is_unfit(export.name)) {
                     return None;
                 }
             }
@@ -171,9 +173,7 @@ const F64: u8 = 0x7c;
 /// A page if there is none, and the address 16.
 fn allocate() -> Vec<u8> {
     // memory.size i32.eqz if (i32.const 1) memory.grow drop end (i32.const 16)
-    vec![
-        0x3f, 0, 0x45, 0x04, 0x40, 0x41, 1, 0x40, 0, 0x1a, 0x0b, 0x41, 16,
-    ]
+    vec![0x3f, 0, 0x45, 0x04, 0x40, 0x41, 1, 0x40, 0, 0x1a, 0x0b, 0x41, 16]
 }
 
 /// The body of `ow_run`. Locals 2 to 5 are an i32, an i64, an f32 and an f64.

@@ -106,7 +106,9 @@ fn expected(entries: &[Entry]) -> Result<(Kind, Vec<u8>), CodeError> {
 fn assert_reads_the_same(bytes: &[u8]) {
     let Ok((kind, ours)) = chosen(bytes) else { return };
     assert_eq!(kind, Kind::Wasm, "nobody has signed native code");
-    let Ok(mut archive) = ZipArchive::new(Cursor::new(bytes)) else { return };
+    let Ok(mut archive) = ZipArchive::new(Cursor::new(bytes)) else {
+        return;
+    };
     let mut is_among = false;
     let mut is_readable = true;
     for index in 0..archive.len() {
