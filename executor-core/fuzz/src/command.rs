@@ -133,6 +133,11 @@ fn run(data: &[u8]) {
 }
 
 /// Whole milliseconds, from a number or from its text.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "the range is checked"
+)]
 fn deadline_oracle(field: &Oracle) -> Option<u64> {
     let whole = |number: f64| (0.0..9.2e18).contains(&number).then_some(number as u64);
     match field {

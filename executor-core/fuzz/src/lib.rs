@@ -18,6 +18,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::missing_panics_doc,
+    clippy::missing_errors_doc,
     reason = "a check panics: that is how it tells"
 )]
 

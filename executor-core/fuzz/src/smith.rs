@@ -6,6 +6,12 @@
 //!
 //! Sections are extended at their end, so that no index changes.
 
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "bits are cut out of numbers, on purpose"
+)]
+
 use arbitrary::{Arbitrary, Unstructured};
 use wasm_smith::{Config, InstructionKinds, Module};
 use wasmparser::{CompositeInnerType, ExternalKind, FuncType, Parser, Payload, RefType, ValType};
