@@ -6,6 +6,9 @@
 /// A request's head: the request line and all header fields. Eight times what OpenWhisk's invoker sends.
 pub const HEAD_MAX_BYTES: usize = 8 * 1024;
 
+/// The extensions of a body's chunks and its trailers, together: nothing here uses them. As much as a head may have.
+pub const CHUNK_EXTRAS_MAX_BYTES: usize = HEAD_MAX_BYTES;
+
 /// An `/init` body. OpenWhisk limits an action's code to 48 MiB *as base64*; with JSON and environment around it, a runtime
 /// must accept at least 64 MiB. A node with a small memory budget takes less, and says so.
 pub const INIT_BODY_MAX_BYTES: usize = 64 * 1024 * 1024;
@@ -41,6 +44,13 @@ pub const GUEST_MEMORY_MAX_BYTES: usize = 256 * 1024 * 1024;
 
 /// The interpreter's operand stack and the room for frames, per instance in use.
 pub const GUEST_STACK_BYTES: usize = 64 * 1024;
+
+/// How long a run may take if its request sets no earlier deadline. OpenWhisk's longest action timeout.
+pub const RUN_MAX_MS: u64 = 300_000;
+
+/// How long an instance may take to be made ready after an `/init`, while no client waits. What takes longer is done by each
+/// run that needs it, in the run's own time: the client's next request may be waiting behind this.
+pub const PREPARATION_MAX_MS: u64 = 1000;
 
 const _: () = assert!(
     RUN_BODY_MAX_BYTES > RESULT_MAX_BYTES,

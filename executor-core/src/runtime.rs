@@ -17,6 +17,8 @@ pub trait Runtime {
     type Action: Clone;
     /// One run that has ended. It owns the instance, so that the answer can leave straight from guest memory.
     type Finished: Finished;
+    /// Stops one run.
+    type Stopper: Stopper;
 
     /// Reserve `len` bytes.
     ///
@@ -24,18 +26,90 @@ pub trait Runtime {
     /// [`OutOfMemory`] if there is no room: the client gets an error, nothing else changes.
     fn buffer(&self, len: usize) -> Result<Self::Buffer, OutOfMemory>;
 
+    /// Make a buffer `len` bytes long: it keeps what it holds, or the first `len` bytes of that. An engine whose allocator
+    /// can resize a block where it lies does better than this, which copies and has both for a moment.
+    ///
+    /// # Errors
+    /// [`OutOfMemory`]: the buffer is as it was.
+    fn resize(&self, buffer: &mut Self::Buffer, len: usize) -> Result<(), OutOfMemory> {
+        let mut other = self.buffer(len)?;
+        let kept = other.as_ref().len().min(buffer.as_ref().len());
+        if let (Some(into), Some(from)) = (other.as_mut().get_mut(..kept), buffer.as_ref().get(..kept)) {
+            into.copy_from_slice(from);
+        }
+        *buffer = other;
+        Ok(())
+    }
+
+    /// Whether there is likely to be memory for loading an artifact. If not, idle containers are removed before it is tried.
+    fn has_room(&self, artifact: &Artifact) -> bool {
+        let _ = artifact;
+        true
+    }
+
     /// Load the artifact of an `/init`. Nothing of the guest runs yet.
     ///
     /// # Errors
     /// [`LoadError`] says what the action's developer has to mend.
     fn load(&self, init: Init<Self::Buffer>) -> Result<Self::Action, LoadError>;
 
-    /// Run the action once, on an instance whose state is that of a fresh one.
-    fn run(&self, action: &Self::Action, run: &Run<'_>) -> Self::Finished;
+    /// Run the action once, on an instance whose state is that of a fresh one, until it ends or `watch` stops it.
+    fn run(&self, action: &Self::Action, run: &Run<'_>, watch: &impl Watch<Self::Stopper>) -> Self::Finished;
 
     /// Make the next instance ready. Called when no client waits: after the reply of an `/init` has left. (After a run, it
     /// is the drop of [`Runtime::Finished`] that puts the instance back.)
-    fn prepare(&self, action: &Self::Action);
+    fn prepare(&self, action: &Self::Action, watch: &impl Watch<Self::Stopper>);
+}
+
+/// Stops one run, from any thread: it ends as soon as its guest looks. Without effect once the run has ended.
+pub trait Stopper: Send + Sync + 'static {
+    /// Stop the run.
+    fn stop(&self);
+}
+
+/// Whoever stops what takes too long, or what nobody waits for any more. It serves one thread, which runs one guest at a time.
+pub trait Watch<S: Stopper> {
+    /// A guest is about to run. Until [`Watch::end`], `stopper` may be used.
+    fn begin(&self, stopper: S, occasion: Occasion);
+
+    /// The guest has ended. Why it was stopped, if it was.
+    fn end(&self) -> Option<StopReason>;
+}
+
+/// What a guest runs for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Occasion {
+    /// A run.
+    Run {
+        /// When it must have ended, in milliseconds since the Unix epoch.
+        deadline_epoch_ms: Option<u64>,
+    },
+    /// The next instance is made ready, and no client waits: see [`crate::limits::PREPARATION_MAX_MS`].
+    Preparation,
+}
+
+/// Why a guest was stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StopReason {
+    /// Its time was over.
+    TimeLimit {
+        /// As much as it had.
+        limit_ms: u64,
+    },
+    /// Nobody waits for it.
+    ClientGone,
+}
+
+/// Lets everything run for as long as it likes: for tests, and where nobody waits.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Unwatched;
+
+impl<S: Stopper> Watch<S> for Unwatched {
+    fn begin(&self, _: S, _: Occasion) {}
+
+    fn end(&self) -> Option<StopReason> {
+        None
+    }
 }
 
 /// The outcome of one run, alive until the reply has left.
@@ -113,7 +187,9 @@ pub enum RunError {
     Exit(u32),
     /// No instance could be made: the guest's start function failed, or a segment does not fit.
     Instantiate,
-    /// No memory for an instance, or for the input.
+    /// No memory for an instance now: nothing of the guest has run.
+    NoRoom,
+    /// The guest has no memory for the input.
     OutOfMemory,
     /// The guest's answer does not lie in its memory, or what it returned is not of its ABI's form.
     BadAnswer,
@@ -124,7 +200,21 @@ pub enum RunError {
     /// The input does not fit the ABI (the 131,071 bytes of a WASI command's argument do not count: it also has stdin).
     InputTooLong,
     /// The run did not end before its deadline.
-    Deadline,
+    Deadline {
+        /// As much time as it had.
+        limit_ms: u64,
+    },
+    /// The run was stopped since nobody waits for it: there is nobody to tell.
+    Cancelled,
+}
+
+impl From<StopReason> for RunError {
+    fn from(reason: StopReason) -> Self {
+        match reason {
+            StopReason::TimeLimit { limit_ms } => RunError::Deadline { limit_ms },
+            StopReason::ClientGone => RunError::Cancelled,
+        }
+    }
 }
 
 /// The traps of the WebAssembly specification, and the one that every engine adds.
@@ -207,6 +297,9 @@ impl fmt::Display for RunError {
             RunError::Instantiate => f.write_str(
                 "The action cannot be started: its start function failed, or its data does not fit into its memory.",
             ),
+            RunError::NoRoom => f.write_str(
+                "This node has no memory left for the action now: other actions hold it. Try again later, or elsewhere.",
+            ),
             RunError::OutOfMemory => f.write_str(
                 "The action has run out of memory: make its input or its memory smaller, or raise the executor's limit.",
             ),
@@ -218,7 +311,10 @@ impl fmt::Display for RunError {
                 "The action's result is too long (OpenWhisk takes 1 MiB): store it elsewhere, and return where it is.",
             ),
             RunError::InputTooLong => f.write_str("The action's input is too long for its ABI."),
-            RunError::Deadline => f.write_str("The action exceeded its time limit and was stopped."),
+            RunError::Deadline { limit_ms } => {
+                write!(f, "The action exceeded its time limits of {limit_ms} milliseconds.")
+            }
+            RunError::Cancelled => f.write_str("The action was stopped, since its client has gone."),
         }
     }
 }

@@ -11,11 +11,11 @@ use embedded_io::{Error as _, Read, Write};
 use lock_api::RawMutex;
 
 use crate::executor::{Executor, InitError, Outcome, Refusal};
-use crate::http::{Framing, Inbox, Persistence, Version, write_response};
+use crate::http::{BodyError, BodyLength, ChunkedBody, Framing, Inbox, Persistence, Progress, Version, write_response};
 use crate::limits::CONTROL_BODY_MAX_BYTES;
 use crate::node::Node;
 use crate::openwhisk::{Command, CommandError, Listener, Reply, RequestError, Route, route};
-use crate::runtime::{Finished, Logs, OutOfMemory, Runtime};
+use crate::runtime::{Finished, Logs, OutOfMemory, RunError, Runtime, Watch};
 
 /// What is to become of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,24 +28,29 @@ pub enum Next {
     Close,
 }
 
-/// Serve one request: receive it, carry it out, reply.
+/// Serve one request: receive it, carry it out, reply. `watch` may stop the guest.
 pub fn serve_one<C: Read + Write, R: Runtime, N: Node, L: RawMutex>(
     executor: &Executor<'_, R, N, L>,
     connection: &mut C,
     inbox: &mut Inbox<'_>,
     listener: Listener,
+    watch: &impl Watch<R::Stopper>,
 ) -> Next {
     let head = inbox.read_head(connection, |head| {
         (head.framing, route(listener, head.method, head.target))
     });
     let (framing, outcome) = match head {
-        Ok((framing, Ok(route))) => (Some(framing), perform(executor, connection, inbox, &framing, route)),
+        Ok((framing, Ok(route))) => (
+            Some(framing),
+            perform(executor, connection, inbox, &framing, route, watch),
+        ),
         Ok((framing, Err(error))) => (Some(framing), Err(RequestError::Route(error))),
         Err(error) => (None, Err(RequestError::Receive(error))),
     };
     let persistence = persistence(framing, &outcome, executor.node().is_draining());
     let settings = executor.settings();
     let reply = match &outcome {
+        Ok(Outcome::Ran(finished)) if finished.answer() == Err(RunError::Cancelled) => None,
         Ok(outcome) => Some(Reply::of_outcome(
             outcome,
             settings.reply_style,
@@ -71,7 +76,7 @@ pub fn serve_one<C: Read + Write, R: Runtime, N: Node, L: RawMutex>(
             Err(error) => log::info!("a reply could not be sent: {:?}", error.kind()),
         }
     }
-    settle(executor, &outcome);
+    settle(executor, &outcome, watch);
     next
 }
 
@@ -82,45 +87,84 @@ fn perform<C: Read + Write, R: Runtime, N: Node, L: RawMutex>(
     inbox: &mut Inbox<'_>,
     framing: &Framing,
     route: Route,
+    watch: &impl Watch<R::Stopper>,
 ) -> Result<Outcome<R>, RequestError> {
+    // RFC 9110 §10.1.1: who waits for leave to send a body that will not be used gets the answer instead.
+    if framing.expects_continue && executor.node().is_draining() && !matches!(route, Route::Destroy(_)) {
+        return Ok(Outcome::Refused(Refusal::Draining));
+    }
     let settings = executor.settings();
     let body_max_bytes = match route {
         Route::Init(_) => settings.init_body_max_bytes,
         Route::Run(_) => settings.run_body_max_bytes,
         Route::Start | Route::Destroy(_) => CONTROL_BODY_MAX_BYTES.min(inbox.capacity()),
     };
-    let len = body_len(framing, body_max_bytes).map_err(|error| match (error, &route) {
-        (RequestError::TooLarge { body_len, max_bytes }, Route::Init(_)) => {
-            RequestError::BundleTooLarge { body_len, max_bytes }
-        }
-        (error, _) => error,
-    })?;
-    let owned;
+    let body;
     let command = match route {
-        Route::Init(container) => Command::init(container, receive_owned(executor, connection, inbox, framing, len)?),
-        Route::Run(container) if len > inbox.capacity() => {
-            owned = receive_owned(executor, connection, inbox, framing, len)?;
-            Command::run(container, owned.as_ref())
+        Route::Init(container) => {
+            let owned = receive_owned(executor, connection, inbox, framing, body_max_bytes);
+            Command::init(container, owned.map_err(of_bundle)?)
         }
-        Route::Run(container) => Command::run(container, receive_in_place(connection, inbox, framing, len)?),
-        Route::Start => receive_in_place(connection, inbox, framing, len).map(|_| Ok(Command::Start))?,
-        Route::Destroy(id) => Ok(Command::destroy(id, receive_in_place(connection, inbox, framing, len)?)),
+        Route::Run(container) => {
+            body = receive(executor, connection, inbox, framing, body_max_bytes)?;
+            Command::run(container, body.as_ref())
+        }
+        Route::Start => {
+            receive(executor, connection, inbox, framing, body_max_bytes)?;
+            Ok(Command::Start)
+        }
+        Route::Destroy(id) => {
+            body = receive(executor, connection, inbox, framing, body_max_bytes)?;
+            Ok(Command::destroy(id, body.as_ref()))
+        }
     };
-    Ok(executor.execute(command.map_err(RequestError::Command)?))
+    Ok(executor.execute(command.map_err(RequestError::Command)?, watch))
 }
 
-/// The body's length, if it is known and not too great.
-fn body_len(framing: &Framing, max_bytes: usize) -> Result<usize, RequestError> {
-    if framing.is_transfer_coded {
-        return Err(RequestError::TransferCoded);
+/// A body, where it was received.
+enum Body<'i, B> {
+    /// In the inbox.
+    InPlace(&'i [u8]),
+    /// In memory of its own.
+    Owned(B),
+}
+
+impl<B: AsRef<[u8]>> AsRef<[u8]> for Body<'_, B> {
+    fn as_ref(&self) -> &[u8] {
+        match self {
+            Body::InPlace(bytes) => bytes,
+            Body::Owned(buffer) => buffer.as_ref(),
+        }
     }
-    usize::try_from(framing.body_len)
-        .ok()
-        .filter(|len| *len <= max_bytes)
-        .ok_or(RequestError::TooLarge {
-            body_len: framing.body_len,
-            max_bytes,
-        })
+}
+
+/// A body that is used where it arrives, unless it does not fit there.
+fn receive<'i, C: Read + Write, R: Runtime, N: Node, L: RawMutex>(
+    executor: &Executor<'_, R, N, L>,
+    connection: &mut C,
+    inbox: &'i mut Inbox<'_>,
+    framing: &Framing,
+    max_bytes: usize,
+) -> Result<Body<'i, R::Buffer>, RequestError> {
+    match framing.body_length {
+        BodyLength::Bytes(body_len) => {
+            let len = admit(body_len, max_bytes)?;
+            if len > inbox.capacity() {
+                return receive_owned(executor, connection, inbox, framing, max_bytes).map(Body::Owned);
+            }
+            inbox.send_continue(connection, framing).map_err(RequestError::Body)?;
+            let body = inbox.read_in_place(connection, len).map_err(RequestError::Body)?;
+            Ok(Body::InPlace(body))
+        }
+        BodyLength::Chunked => {
+            inbox.send_continue(connection, framing).map_err(RequestError::Body)?;
+            let mut body = ChunkedBody::new(max_bytes);
+            match inbox.read_chunks(connection, &mut body).map_err(of_chunks(max_bytes))? {
+                Progress::Whole => Ok(Body::InPlace(inbox.content(&body))),
+                Progress::Full => move_and_receive(executor, connection, inbox, body, max_bytes).map(Body::Owned),
+            }
+        }
+    }
 }
 
 /// A body that changes its owner, or does not fit into the inbox.
@@ -129,26 +173,75 @@ fn receive_owned<C: Read + Write, R: Runtime, N: Node, L: RawMutex>(
     connection: &mut C,
     inbox: &mut Inbox<'_>,
     framing: &Framing,
-    len: usize,
+    max_bytes: usize,
 ) -> Result<R::Buffer, RequestError> {
-    let mut body = executor.buffer(len).map_err(|OutOfMemory| RequestError::OutOfMemory)?;
-    inbox.send_continue(connection, framing).map_err(RequestError::Body)?;
-    inbox.read_into(connection, body.as_mut()).map_err(RequestError::Body)?;
-    Ok(body)
+    match framing.body_length {
+        BodyLength::Bytes(body_len) => {
+            let len = admit(body_len, max_bytes)?;
+            let mut body = executor.buffer(len).map_err(|OutOfMemory| RequestError::OutOfMemory)?;
+            inbox.send_continue(connection, framing).map_err(RequestError::Body)?;
+            inbox.read_into(connection, body.as_mut()).map_err(RequestError::Body)?;
+            Ok(body)
+        }
+        BodyLength::Chunked => {
+            inbox.send_continue(connection, framing).map_err(RequestError::Body)?;
+            let mut body = ChunkedBody::new(max_bytes);
+            // What follows begins where this has come to, whatever that is.
+            let _ = inbox.read_chunks(connection, &mut body).map_err(of_chunks(max_bytes))?;
+            move_and_receive(executor, connection, inbox, body, max_bytes)
+        }
+    }
 }
 
-/// A body that is used where it arrives.
-fn receive_in_place<'i, C: Read + Write>(
+/// Move a body out of the inbox, with what has come of it there, and receive the rest where it is then.
+fn move_and_receive<C: Read + Write, R: Runtime, N: Node, L: RawMutex>(
+    executor: &Executor<'_, R, N, L>,
     connection: &mut C,
-    inbox: &'i mut Inbox<'_>,
-    framing: &Framing,
-    len: usize,
-) -> Result<&'i [u8], RequestError> {
-    inbox.send_continue(connection, framing).map_err(RequestError::Body)?;
-    inbox
-        .read_in_place(connection, len)
-        .map(|body| &*body)
-        .map_err(RequestError::Body)
+    inbox: &mut Inbox<'_>,
+    mut body: ChunkedBody,
+    max_bytes: usize,
+) -> Result<R::Buffer, RequestError> {
+    let of_memory = |OutOfMemory| RequestError::OutOfMemory;
+    let mut buffer = executor.buffer(body.room_wanted()).map_err(of_memory)?;
+    inbox.move_content(&mut body, buffer.as_mut());
+    while inbox
+        .read_chunks_into(connection, &mut body, buffer.as_mut())
+        .map_err(of_chunks(max_bytes))?
+        == Progress::Full
+    {
+        executor.resize(&mut buffer, body.room_wanted()).map_err(of_memory)?;
+    }
+    if body.len() < buffer.as_ref().len() {
+        executor.resize(&mut buffer, body.len()).map_err(of_memory)?;
+    }
+    Ok(buffer)
+}
+
+/// A body's length, if it is not too great.
+fn admit(body_len: u64, max_bytes: usize) -> Result<usize, RequestError> {
+    usize::try_from(body_len)
+        .ok()
+        .filter(|len| *len <= max_bytes)
+        .ok_or(RequestError::TooLarge { body_len, max_bytes })
+}
+
+/// The same error for a body that is too long, however its length was told.
+fn of_chunks(max_bytes: usize) -> impl Fn(BodyError) -> RequestError {
+    move |error| match error {
+        BodyError::TooLong { announced_bytes } => RequestError::TooLarge {
+            body_len: announced_bytes,
+            max_bytes,
+        },
+        error => RequestError::Body(error),
+    }
+}
+
+/// The error of a body that is a bundle.
+fn of_bundle(error: RequestError) -> RequestError {
+    match error {
+        RequestError::TooLarge { body_len, max_bytes } => RequestError::BundleTooLarge { body_len, max_bytes },
+        error => error,
+    }
 }
 
 /// Whether the connection can be used again: only if it is known where the next request starts.
@@ -162,7 +255,7 @@ fn persistence<R: Runtime>(
     };
     let is_received = match outcome {
         Ok(_) | Err(RequestError::Command(_)) => true,
-        Err(_) => framing.body_len == 0 && !framing.is_transfer_coded,
+        Err(_) => framing.body_length == BodyLength::Bytes(0),
     };
     match framing.version {
         _ if is_draining || !is_received || !framing.keep_alive => Persistence::Close,
@@ -175,9 +268,10 @@ fn persistence<R: Runtime>(
 fn settle<R: Runtime, N: Node, L: RawMutex>(
     executor: &Executor<'_, R, N, L>,
     outcome: &Result<Outcome<R>, RequestError>,
+    watch: &impl Watch<R::Stopper>,
 ) {
     match outcome {
-        Ok(Outcome::Initialised(action)) => executor.runtime().prepare(action),
+        Ok(Outcome::Initialised(action)) => executor.runtime().prepare(action, watch),
         Ok(Outcome::Ran(finished)) => executor.node().activation_ended(finished.logs()),
         // OpenWhisk collects logs after these, too, and waits for the end of an activation in them.
         Ok(Outcome::InitFailed(InitError::Code(error))) if error.is_malformed_request() => {}

@@ -36,3 +36,21 @@ interpreted!(
     spares_are_bounded,
     start_functions_may_fail,
 );
+
+mod stopping {
+    use super::cases::stopping as cases;
+    use super::interpret;
+
+    interpreted!(
+        a_late_stop_hits_nobody,
+        a_stop_may_come_first,
+        every_guest_can_be_stopped,
+        preparation_can_be_stopped,
+    );
+
+    #[test]
+    #[ignore = "a measurement: prints how long guests run on after a stop"]
+    fn measure() {
+        cases::measure(interpret);
+    }
+}

@@ -7,7 +7,10 @@ mod cases;
 
 use action_bundle::Kind;
 
+/// One test, since both count.
 #[test]
-fn modules_are_unloaded() {
-    cases::modules_are_unloaded(|wasm| (Kind::Wasm, wasm.to_vec()));
+fn modules_are_unloaded_and_their_memory_is_given_back() {
+    let interpret: cases::Compile = |wasm| (Kind::Wasm, wasm.to_vec());
+    cases::modules_are_unloaded(interpret);
+    cases::memory_is_counted(interpret);
 }

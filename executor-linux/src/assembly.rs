@@ -68,9 +68,13 @@ pub fn policy(options: &arguments::Engine) -> Result<Policy<'static>, AssemblyEr
     if options.trust_any_aot {
         warn!("--trust-any-aot: native code runs with all rights of this process, whoever made it");
     }
+    if options.allow_uninterruptible {
+        warn!("--allow-uninterruptible-aot: a run of such code may hold its thread for ever");
+    }
     Ok(Policy {
         trusted_keys: keys.leak(),
         trust_any_aot: options.trust_any_aot,
+        allow_uninterruptible: options.allow_uninterruptible,
         node: Some(wamr::node_target(cpu_features::detect().leak())),
         artifact_max_bytes: options.memory_budget().artifact,
         verified: Some(Box::leak(Box::new(Remembered(Mutex::new(RecentlyVerified::new()))))),
@@ -103,6 +107,7 @@ pub fn executor(
     let config = Config {
         guest_memory_max_bytes: budget.instance,
         buffers_max_bytes: budget.buffers,
+        engine_max_bytes: budget.engine,
         environment: environment(std::env::vars_os()),
         ..Config::default()
     };
@@ -158,6 +163,8 @@ impl VerifiedSignatures for Remembered {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     const KEY: &str = "ed25519-public:11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=";
@@ -166,9 +173,12 @@ mod tests {
         arguments::Engine {
             trust: vec![key.to_owned()],
             trust_any_aot: false,
+            allow_uninterruptible: false,
             allow_dirs: Vec::new(),
+            sandbox: crate::sandbox::Mode::Off,
             memory_total_bytes: None,
             memory_max_bytes: None,
+            run_max: Duration::from_secs(300),
             log: None,
         }
     }

@@ -12,6 +12,8 @@
 //! | [`ports`] | the containers' own ports |
 //! | [`activation_log`] | what guests wrote, and the sentinels |
 //! | [`wasi_files`] | this machine as guests see it |
+//! | [`sandbox`] | the wall around this process: paths, ports, system calls |
+//! | [`watchdog`] | stops guests whose time is over, or whose client has gone |
 //! | [`supervisor`] | the main thread: signals, housekeeping, the end |
 //! | [`once`] | one activation in this process |
 //! | [`hardware`], [`cpu_features`] | what the machine has |
@@ -32,7 +34,9 @@ pub mod memory_budget;
 pub mod node;
 pub mod once;
 pub mod ports;
+pub mod sandbox;
 pub mod server;
 pub mod service;
 pub mod supervisor;
 pub mod wasi_files;
+pub mod watchdog;

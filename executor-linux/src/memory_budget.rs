@@ -1,8 +1,8 @@
 //! The memory that the operator gives, and what it is divided into.
 //!
 //! One half is for bodies and code: requests that are being received, artifacts that are being loaded, and what loaded modules
-//! keep of theirs. The engine counts it. The other half is for guests: it bounds the linear memory of each instance, and their
-//! sum is not counted yet. Neither is what WAMR makes of a module, nor the stacks of threads.
+//! keep of theirs. The other half is the engine's: linear memories, native code, and what it makes of modules and instances.
+//! Both are counted. Not counted are the stacks of threads, and the buffers of a run that prints.
 
 use executor_core::limits::{ARTIFACT_MAX_BYTES, GUEST_MEMORY_MAX_BYTES, INIT_BODY_MAX_BYTES};
 
@@ -16,6 +16,8 @@ pub struct MemoryBudget {
     pub total: Option<usize>,
     /// Bodies and code together.
     pub buffers: usize,
+    /// What the engine takes for guests.
+    pub engine: usize,
     /// The body of one `/init`.
     pub init_body: usize,
     /// One artifact, inflated.
@@ -28,14 +30,19 @@ impl MemoryBudget {
     /// Divide `total`. `instance` is the operator's own choice for one instance, if there is one.
     pub fn new(total: Option<usize>, instance: Option<usize>) -> Self {
         let all = total.unwrap_or(usize::MAX);
-        // A quarter each: the body and what is inflated from it fit into their half together.
         let quarter = all / 4;
+        let half = all - all / 2;
+        let instance = instance.unwrap_or_else(|| GUEST_MEMORY_MAX_BYTES.min(half).max(PAGE_BYTES));
+        // An operator's instance that is greater than half takes from the other half, but not all of it.
+        let engine = half.max(instance).min(all - quarter);
         MemoryBudget {
             total,
-            buffers: total.map_or(usize::MAX, |total| total / 2),
-            init_body: INIT_BODY_MAX_BYTES.min(quarter),
-            artifact: ARTIFACT_MAX_BYTES.min(quarter),
-            instance: instance.unwrap_or_else(|| GUEST_MEMORY_MAX_BYTES.min(all / 2).max(PAGE_BYTES)),
+            buffers: total.map_or(usize::MAX, |total| total - engine),
+            engine: total.map_or(usize::MAX, |_| engine),
+            // The body and what is inflated from it fit into their part together.
+            init_body: INIT_BODY_MAX_BYTES.min((all - engine) / 2),
+            artifact: ARTIFACT_MAX_BYTES.min((all - engine) / 2),
+            instance,
         }
     }
 }
@@ -59,7 +66,7 @@ mod tests {
     #[test]
     fn without_a_budget_the_protocols_limits_hold() {
         let budget = MemoryBudget::new(None, None);
-        assert_eq!(budget.buffers, usize::MAX);
+        assert_eq!((budget.buffers, budget.engine), (usize::MAX, usize::MAX));
         assert_eq!(
             (budget.init_body, budget.artifact, budget.instance),
             (64 * MIB, 64 * MIB, 256 * MIB)
@@ -70,7 +77,7 @@ mod tests {
     #[test]
     fn a_small_budget_is_divided() {
         let budget = MemoryBudget::new(Some(64 * MIB), None);
-        assert_eq!(budget.buffers, 32 * MIB);
+        assert_eq!((budget.buffers, budget.engine), (32 * MIB, 32 * MIB));
         assert_eq!(
             (budget.init_body, budget.artifact, budget.instance),
             (16 * MIB, 16 * MIB, 32 * MIB)
@@ -81,6 +88,13 @@ mod tests {
             100 * MIB,
             "the operator's word"
         );
+        let budget = MemoryBudget::new(Some(64 * MIB), Some(40 * MIB));
+        assert_eq!(
+            (budget.engine, budget.buffers, budget.init_body),
+            (40 * MIB, 24 * MIB, 12 * MIB)
+        );
+        let budget = MemoryBudget::new(Some(64 * MIB), Some(64 * MIB));
+        assert_eq!((budget.engine, budget.buffers), (48 * MIB, 16 * MIB));
         assert_eq!(MemoryBudget::new(Some(0), None).instance, PAGE_BYTES);
     }
 

@@ -8,9 +8,10 @@ use executor_core::http::Inbox;
 use executor_core::json::{self, Value};
 use executor_core::openwhisk::Listener;
 use executor_core::serve::serve_one;
-use executor_core::wamr;
+use executor_core::wamr::{self, RunStopper};
 
 use crate::assembly::LinuxExecutor;
+use crate::watchdog::Seat;
 
 /// What became of an activation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,7 +25,7 @@ pub enum Outcome {
 }
 
 /// Load `code`, run it once with `input`, one JSON text: its caller has checked that.
-pub fn run(executor: &LinuxExecutor, code: &[u8], main: &str, input: &str) -> Outcome {
+pub fn run(executor: &LinuxExecutor, seat: &Seat<RunStopper>, code: &[u8], main: &str, input: &str) -> Outcome {
     wamr::prepare_thread();
     let Ok(container) = executor.create_fixed() else {
         return Outcome::DeveloperError(br#"{"error":"no room for a container"}"#.to_vec());
@@ -35,11 +36,11 @@ pub fn run(executor: &LinuxExecutor, code: &[u8], main: &str, input: &str) -> Ou
         r#"{{"value":{{"main":{},"code":"{code}","binary":true}}}}"#,
         json_string(main)
     );
-    let (status, body) = request(executor, listener, "/init", &init);
+    let (status, body) = request(executor, seat, listener, "/init", &init);
     if status != 200 {
         return Outcome::DeveloperError(body);
     }
-    let (status, body) = request(executor, listener, "/run", &format!(r#"{{"value":{input}}}"#));
+    let (status, body) = request(executor, seat, listener, "/run", &format!(r#"{{"value":{input}}}"#));
     match (status, json::parse(&body)) {
         (200, Ok(Value::Object(result))) if result.get("error").is_some() => Outcome::ApplicationError(body),
         (200, _) => Outcome::Success(body),
@@ -47,7 +48,13 @@ pub fn run(executor: &LinuxExecutor, code: &[u8], main: &str, input: &str) -> Ou
     }
 }
 
-fn request(executor: &LinuxExecutor, listener: Listener, path: &str, body: &str) -> (u16, Vec<u8>) {
+fn request(
+    executor: &LinuxExecutor,
+    seat: &Seat<RunStopper>,
+    listener: Listener,
+    path: &str,
+    body: &str,
+) -> (u16, Vec<u8>) {
     let head = format!(
         "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n",
         body.len()
@@ -57,8 +64,9 @@ fn request(executor: &LinuxExecutor, listener: Listener, path: &str, body: &str)
         reply: Vec::new(),
     };
     let mut buffer = vec![0; 64 * 1024];
+    let mut inbox = Inbox::new(&mut buffer);
     // The connection is of no further use, whatever becomes of it.
-    let _ = serve_one(executor, &mut connection, &mut Inbox::new(&mut buffer), listener);
+    let _ = serve_one(executor, &mut connection, &mut inbox, listener, &seat.attend(None));
     let reply = connection.reply;
     let head_len = reply
         .windows(4)

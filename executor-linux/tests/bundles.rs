@@ -269,6 +269,46 @@ fn a_client_that_gives_up_hurts_nobody() {
     ));
 }
 
+/// No memory can be written and run, neither with a module that has been loaded and has run nor beside it; and a module's code
+/// is there to be run.
+#[test]
+fn native_code_cannot_be_written() {
+    let server = server(Mode::Native, &[]);
+    let executable = |text: &str| text.lines().filter(|line| line.contains("r-xp")).count();
+    let Some(before) = server.mappings() else { return };
+    let invoker = initialise(&server, Mode::Native, "add");
+    let outcome = invoker.run(&json!({"param1": 2, "param2": 2}));
+    assert_eq!(outcome, success(json!({"result": 4})));
+    let after = server.mappings().unwrap();
+    for line in after.lines() {
+        let rights = line.split(' ').nth(1).unwrap();
+        assert!(!rights.contains('w') || !rights.contains('x'), "{after}");
+    }
+    assert!(executable(&after) > executable(&before), "{after}");
+}
+
+/// A computation that takes minutes interpreted and seconds as native code ends with its client, and frees its worker.
+#[test]
+fn a_computation_ends_with_its_client() {
+    for mode in MODES {
+        let server = server(mode, &["--threads-max", "2"]);
+        let invoker = Invoker::new(server.address);
+        assert_eq!(invoker.init(&bundle("prime")), Ok(()));
+        let hasty = Invoker::new(server.address).with_timeout(Duration::from_millis(20));
+        for _ in 0..6 {
+            assert_eq!(hasty.run(&json!({"limit": 1 << 30})), Activation::TimedOut);
+        }
+        let before = Instant::now();
+        let outcome = invoker.run(&json!({"limit": 10}));
+        assert_eq!(outcome, success(json!({"count": 4, "largest": 7})), "{mode:?}");
+        assert!(
+            before.elapsed() < Duration::from_secs(3),
+            "{mode:?}: {:?}",
+            before.elapsed()
+        );
+    }
+}
+
 /// Native code alone: refused with a reason where nobody trusts its key, run where its key is trusted.
 #[test]
 fn native_code_runs_only_if_it_is_trusted() {

@@ -37,6 +37,7 @@ fn bundle_of_the_future(module: &[u8]) -> Vec<u8> {
                 bounds: here.bounds,
                 wamr: here.wamr,
                 aot_format: here.aot_format,
+                interruptible: true,
             };
             record(entry.as_str(), native, Form::Aot(target))
         })

@@ -3,6 +3,7 @@
 
 mod common;
 
+use std::collections::BTreeSet;
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
@@ -265,6 +266,68 @@ fn containers_of_one_content_share_its_memory() {
             "{more} KiB for {CONTAINERS} containers"
         );
     }
+}
+
+/// Containers of one content take turns on the same instances; nothing of one run is there in the next, in whichever container:
+/// memory and globals, open files and closed streams, environment, output.
+#[test]
+fn runs_leave_nothing_to_each_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let grant = format!("{}::/data", folder.path().display());
+    let server = Server::invoker(&["--log-sentinels", "--allow-dir", &grant]);
+    let counters = [start(&server), start(&server)];
+    for container in &counters {
+        container.init(&guests::counter());
+    }
+    for container in counters.iter().chain(&counters).chain(&counters) {
+        assert_eq!(container.post("/run", "{}").body, r#"{"n":2}"#);
+    }
+    let earlier = 6;
+
+    let code = base64_simd::STANDARD.encode_to_string(guests::leaves_things_behind());
+    let of = |who: &str| {
+        let container = start(&server);
+        let init = format!(r#"{{"value":{{"binary":true,"code":"{code}","env":{{"WHO":"{who}","OF_{who}":"1"}}}}}}"#);
+        assert_eq!(container.post("/init", &init).status, 200);
+        container
+    };
+    let (ada, bob) = (of("ada"), of("bob"));
+    let turns = [
+        ("ada", &ada),
+        ("ada", &ada),
+        ("bob", &bob),
+        ("ada", &ada),
+        ("bob", &bob),
+        ("bob", &bob),
+    ];
+    for (turn, (_, container)) in turns.iter().enumerate() {
+        let reply = container.post("/run", &format!(r#"{{"value":{{}},"activation_id":"turn-{turn}"}}"#));
+        assert_eq!(reply.body, r#"{"seen":"AIA4"}"#, "turn {turn}");
+    }
+    for stream in [&server.stdout, &server.stderr] {
+        let text = stream.wait_until("a sentinel for each run", |text| {
+            text.matches(SENTINEL).count() == earlier + turns.len()
+        });
+        // Written after the reply, so not always in the turns' order.
+        let logs: BTreeSet<Vec<&str>> = text
+            .split(SENTINEL)
+            .map(variables)
+            .filter(|log| !log.is_empty())
+            .collect();
+        let expected: Vec<String> = turns
+            .iter()
+            .enumerate()
+            .map(|(turn, (who, _))| format!("OF_{who}=1\0WHO={who}\0__OW_ACTIVATION_ID=turn-{turn}"))
+            .collect();
+        assert_eq!(logs, expected.iter().map(|log| variables(log)).collect());
+    }
+}
+
+/// An environment as a guest prints it, in order.
+fn variables(log: &str) -> Vec<&str> {
+    let mut variables: Vec<&str> = log.trim().split('\0').filter(|text| text.contains('=')).collect();
+    variables.sort_unstable();
+    variables
 }
 
 #[test]

@@ -37,6 +37,22 @@ fn deflated_module(len: usize) -> Vec<u8> {
     writer.finish().unwrap().into_inner()
 }
 
+/// A module of so many pages, all of them written to by each run, unlike any of another number.
+fn heavy(pages: u32, number: u32) -> Vec<u8> {
+    wat::parse_str(format!(
+        r#"(module
+             (memory (export "memory") {pages})
+             (global i32 (i32.const {number}))
+             (data (i32.const 16) "[0]")
+             (func (export "ow_allocate") (param i32) (result i32) (i32.const 65536))
+             (func (export "ow_run") (param i32 i32) (result i64)
+                (memory.fill (i32.const 131072) (i32.const 1) (i32.const {}))
+                (i64.const 0x1000000003)))"#,
+        (pages - 2) * 65536
+    ))
+    .unwrap()
+}
+
 /// Announce an `/init`, and wait for leave to send it: the server has reserved its memory then. `None`: it was refused.
 fn announce(server: &Server, len: usize) -> Result<Client, common::Response> {
     let mut client = server.client();
@@ -142,5 +158,38 @@ fn an_instance_gets_half_at_most() {
         let server = Server::action(options);
         server.init(&grows);
         assert_eq!(server.post("/run", &run_body("{}")).body, answer, "{options:?}");
+    }
+}
+
+#[test]
+fn idle_containers_make_room_for_others() {
+    let server = Server::invoker(&["--memory-total", BUDGET]);
+    let at = |number: u32, command: &str| format!("/c{number}/{command}");
+    // 6 MiB each: five fit into the engine's 32.
+    for number in 0..20 {
+        let response = server.post(&at(number, "init"), &init_body(&heavy(96, number)));
+        assert_eq!(response.status, 200, "{}", response.body);
+        let response = server.post(&at(number, "run"), &run_body("{}"));
+        assert_eq!(
+            (response.status, response.body.as_str()),
+            (200, "[0]"),
+            "container {number}"
+        );
+    }
+    assert_eq!(server.post(&at(0, "run"), &run_body("{}")).status, 404, "it made room");
+    assert_eq!(server.post(&at(19, "run"), &run_body("{}")).body, "[0]");
+    if let Some(peak) = server.peak_kib() {
+        assert!(peak < BUDGET_KIB, "{peak} KiB");
+    }
+}
+
+#[test]
+fn a_guest_that_is_larger_than_all_there_is_is_refused() {
+    let server = Server::action(&["--memory-total", BUDGET, "--memory-max", "1G"]);
+    server.init(&heavy(16 * 60, 0));
+    for _ in 0..2 {
+        let response = server.post("/run", &run_body("{}"));
+        assert_eq!(response.status, 502);
+        assert!(response.error().contains("no memory left"), "{}", response.body);
     }
 }

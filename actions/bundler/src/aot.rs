@@ -123,6 +123,7 @@ pub struct Description {
     bounds: Bounds,
     wamr: WamrVersion,
     aot_format: u32,
+    interruptible: bool,
 }
 
 impl Description {
@@ -155,6 +156,7 @@ impl Description {
             },
             wamr,
             aot_format: description["aot_format"].as_u64()?.try_into().ok()?,
+            interruptible: description["interruptible"].as_bool()?,
         })
     }
 
@@ -167,6 +169,7 @@ impl Description {
             bounds: self.bounds,
             wamr: self.wamr,
             aot_format: self.aot_format,
+            interruptible: self.interruptible,
         }
     }
 
@@ -186,16 +189,22 @@ pub struct Native {
 pub struct Compiler<'a> {
     path: PathBuf,
     options: &'a [String],
+    /// Compile code that can be stopped.
+    interruptible: bool,
 }
 
 impl<'a> Compiler<'a> {
     /// The compiler that the command line names, else the one beside this program, else the one on the path.
-    pub fn find(given: Option<&Path>, options: &'a [String]) -> Self {
+    pub fn find(given: Option<&Path>, options: &'a [String], interruptible: bool) -> Self {
         let path = match given {
             Some(path) => path.to_owned(),
             None => beside_this_program().unwrap_or_else(|| PathBuf::from("wamrc")),
         };
-        Compiler { path, options }
+        Compiler {
+            path,
+            options,
+            interruptible,
+        }
     }
 
     /// What code for a target would need.
@@ -248,6 +257,7 @@ impl<'a> Compiler<'a> {
             .args(target.cpu.iter().flat_map(|cpu| ["--cpu", cpu]))
             .args(target.abi.iter().flat_map(|abi| ["--target-abi", abi]))
             .args(target.features.iter().flat_map(|features| ["--cpu-features", features]))
+            .args(self.interruptible.then_some("--interruptible"))
             .args(self.options);
         command
     }
@@ -343,7 +353,7 @@ mod tests {
     #[test]
     fn the_compiler_describes_its_code() {
         let line = r#"{"aot_format":6,"bounds":"software","cpu":"x86-64-v2","cpu_features":["popcnt","sse4.2"],
-            "target":"x86_64","wamr":"2.4.5","wamrc":"0.1.0"}"#;
+            "interruptible":true,"target":"x86_64","wamr":"2.4.5","wamrc":"0.1.0"}"#;
         let description = Description::parse(line.as_bytes()).unwrap();
         let expected = AotTarget {
             target: "x86_64",
@@ -356,11 +366,13 @@ mod tests {
                 patch: 5,
             },
             aot_format: 6,
+            interruptible: true,
         };
         assert_eq!(description.target(), expected);
         for (from, to) in [
             ("\"aot_format\":6,", ""),
             ("6", "-6"),
+            ("true", "1"),
             ("software", "none"),
             ("\"sse4.2\"", "42"),
             ("2.4.5", "2.4"),

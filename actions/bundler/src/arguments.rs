@@ -78,8 +78,12 @@ pub struct Build {
     /// Hand an option on to `wamrc`, as in --wamrc-option=--xip; may be repeated
     #[arg(long = "wamrc-option", value_name = "OPTION", allow_hyphen_values = true)]
     pub wamrc_options: Vec<String>,
+    /// Native code that does not look whether it was told to stop: faster in loops, but nothing ends it if it does not end by
+    /// itself, so that nodes run it only with --allow-uninterruptible-aot
+    #[arg(long)]
+    pub no_interrupts: bool,
     /// Only the portable module
-    #[arg(long, conflicts_with_all = ["boards", "targets", "cpu", "wamrc_options", "wamrc"])]
+    #[arg(long, conflicts_with_all = ["boards", "targets", "cpu", "wamrc_options", "wamrc", "no_interrupts"])]
     pub no_aot: bool,
     /// Only native code: the bundle then runs on no node but those that it was compiled for
     #[arg(long, conflicts_with = "no_aot")]

@@ -28,7 +28,7 @@ pub fn run(build: &Build) -> Result<()> {
         targets.len() <= TARGETS_MAX,
         "a bundle holds native code for at most {TARGETS_MAX} targets"
     );
-    let compiler = Compiler::find(build.wamrc.as_deref(), &build.wamrc_options);
+    let compiler = Compiler::find(build.wamrc.as_deref(), &build.wamrc_options, !build.no_interrupts);
     for target in &targets {
         compiler.describe(target)?;
     }
@@ -81,6 +81,9 @@ pub fn run(build: &Build) -> Result<()> {
         eprintln!(
             "bundle: note: not signed, so nodes run the native code only with --trust-any-aot; sign with --sign KEYFILE"
         );
+    }
+    if build.no_interrupts {
+        eprintln!("bundle: note: nodes run the native code only with --allow-uninterruptible-aot");
     }
     let bundle = Bundle::open(&bytes).map_err(|error| anyhow!("{error}"))?;
     let trusted: Vec<_> = key.as_ref().map(keys::public_key).transpose()?.into_iter().collect();

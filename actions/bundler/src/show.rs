@@ -54,6 +54,9 @@ pub fn describe(bundle: &Bundle<'_>, trusted: &[PublicKey]) -> Result<String> {
                     aot.aot_format,
                     aot.bounds
                 );
+                if !aot.interruptible {
+                    write!(text, ", CANNOT BE STOPPED")?;
+                }
                 if !aot.cpu_features.is_empty() {
                     write!(text, ", needs {}", printable(aot.cpu_features))?;
                 }

@@ -86,7 +86,10 @@ impl Workbench {
         let script = format!(
             r#"#!/bin/sh
             if [ -e fail ]; then echo 'no such CPU' >&2; exit 1; fi
-            arguments="$1 $2 $3 $4 $5 $6 $7 $8"
+            arguments="$*"
+            arguments=${{arguments%% -o *}}
+            interruptible=false
+            case "$arguments" in *--interruptible*) interruptible=true ;; esac
             target=$5
             while [ $# -gt 0 ] && [ "$1" != -o ]; do shift; done
             if [ $# -gt 0 ]; then
@@ -94,7 +97,7 @@ impl Workbench {
                 cat "$3" >>"$2"
             fi
             printf '{{"wamr":"{wamr}","aot_format":{format},"bounds":"software","cpu":"old",'
-            printf '"cpu_features":["crc","dpb"],"target":"%s"}}' "$target"
+            printf '"cpu_features":["crc","dpb"],"target":"%s","interruptible":%s}}' "$target" "$interruptible"
             "#
         );
         let path = self.path("wamrc");
@@ -120,6 +123,7 @@ fn policy(keys: &[PublicKey]) -> Policy<'_> {
     Policy {
         trusted_keys: keys,
         trust_any_aot: false,
+        allow_uninterruptible: false,
         node: Some(node()),
         artifact_max_bytes: 1024 * 1024,
         verified: None,
@@ -171,6 +175,32 @@ fn the_same_input_gives_the_same_bytes() {
 
 #[cfg(unix)]
 #[test]
+fn native_code_that_cannot_be_stopped_says_so() {
+    let bench = Workbench::new();
+    let compiler = bench.compiler(&node().wamr.to_string());
+    bench.succeed(&["keygen", "-o", "mine"]);
+    let keys = [bench.public_key("mine.pub")];
+    let build = [
+        "build", "add.wasm", "--target", TARGET, "--wamrc", &compiler, "--sign", "mine.key",
+    ];
+    let stoppable = bench.succeed(&build);
+    assert!(!stoppable.contains("CANNOT BE STOPPED"), "{stoppable}");
+    let told = bench.succeed(&[&build[..], &["--no-interrupts"]].concat());
+    assert!(told.contains("CANNOT BE STOPPED"), "{told}");
+    let bytes = bench.read("add.zip");
+    assert_eq!(stored(&bytes, &keys).kind, Kind::Wasm);
+    let allowing = Policy {
+        allow_uninterruptible: true,
+        ..policy(&keys)
+    };
+    let Ok(Located::Stored(Artifact { kind, .. })) = locate(&bytes, &allowing) else {
+        panic!("it is allowed")
+    };
+    assert_eq!(kind, Kind::Aot);
+}
+
+#[cfg(unix)]
+#[test]
 fn native_code_comes_first_is_signed_and_says_what_it_needs() {
     let bench = Workbench::new();
     let compiler = bench.compiler(&node().wamr.to_string());
@@ -206,9 +236,10 @@ fn native_code_comes_first_is_signed_and_says_what_it_needs() {
         bounds,
         wamr,
         aot_format,
+        interruptible: true,
     };
     assert_eq!(target, expected);
-    let told = format!("--describe --bounds software --target {TARGET} --cpu fast --xip");
+    let told = format!("--describe --bounds software --target {TARGET} --cpu fast --interruptible --xip");
     let code = [&b"\0aot"[..], &aot_format.to_le_bytes(), told.as_bytes(), &lean()].concat();
     assert_eq!(
         &bytes[range], &code,

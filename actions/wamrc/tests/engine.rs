@@ -15,7 +15,7 @@ fn compile(wasm: &[u8]) -> (Kind, Vec<u8>) {
     fs::write(&input, wasm).unwrap();
     let target = executor_core::wamr::node_target(&[]).target;
     let compiled = Command::new(env!("CARGO_BIN_EXE_wamrc"))
-        .args(["--target", target, "-o"])
+        .args(["--target", target, "--interruptible", "-o"])
         .args([&output, &input])
         .output()
         .unwrap();
@@ -52,3 +52,21 @@ compiled!(
     spares_are_bounded,
     start_functions_may_fail,
 );
+
+mod stopping {
+    use super::cases::stopping as cases;
+    use super::compile;
+
+    compiled!(
+        a_late_stop_hits_nobody,
+        a_stop_may_come_first,
+        every_guest_can_be_stopped,
+        preparation_can_be_stopped,
+    );
+
+    #[test]
+    #[ignore = "a measurement: prints how long guests run on after a stop"]
+    fn measure() {
+        cases::measure(compile);
+    }
+}

@@ -64,13 +64,13 @@ pub struct Invoker {
 }
 
 impl Invoker {
-    /// Start a board's executor, as it runs on this machine.
-    pub fn start(board: &Board, executor: &Path, public_key: &Path) -> Result<Self> {
+    /// Start a board's executor, as it runs on this machine, with room for `containers_max` containers if that is given.
+    pub fn start(board: &Board, executor: &Path, public_key: &Path, containers_max: Option<usize>) -> Result<Self> {
+        let containers_max = containers_max.map(|most| format!("--max-containers={most}"));
         let mut child = build::command(board, executor)
-            .args(["invoker", "--listen", "127.0.0.1:0"])
-            // More than are measured, whatever the board's own default.
-            .args(["--max-containers", "4096", "--trust"])
+            .args(["invoker", "--listen", "127.0.0.1:0", "--trust"])
             .arg(public_key)
+            .args(containers_max)
             .stdin(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use boards::Board;
 
-use crate::demo;
+use crate::demo::{self, Demonstration};
 use crate::invoker::{Invoker, Then, Times, micros};
 use crate::project::Project;
 use crate::shell::Shell;
@@ -21,11 +21,17 @@ pub fn measure(project: &Project, shell: Shell, board: &Board, toolchains: &Tool
             micros(times.percentile(99))
         );
     };
+    let start = || {
+        let Demonstration {
+            executor, public_key, ..
+        } = &demonstration;
+        Invoker::start(board, executor, public_key, Some(2 * COLD_STARTS))
+    };
     println!("binary: {} bytes", demonstration.executor.metadata()?.len());
     for (mode, bundle) in &demonstration.bundles {
         println!("\n{mode} (bundle: {} bytes)", bundle.metadata()?.len());
         // A process for each, so that none finds what another has left.
-        let invoker = Invoker::start(board, &demonstration.executor, &demonstration.public_key)?;
+        let invoker = start()?;
         print(
             "first cold start of the process",
             &invoker.cold_starts(bundle, 1, Then::Destroy)?.times,
@@ -35,7 +41,7 @@ pub fn measure(project: &Project, shell: Shell, board: &Board, toolchains: &Tool
             &invoker.cold_starts(bundle, COLD_STARTS, Then::Destroy)?.times,
         );
         drop(invoker);
-        let invoker = Invoker::start(board, &demonstration.executor, &demonstration.public_key)?;
+        let invoker = start()?;
         let idle = invoker.resident_bytes()?;
         // The first one loads the action for the others.
         invoker.cold_starts(bundle, 1, Then::Keep)?;

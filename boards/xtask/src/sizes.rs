@@ -11,7 +11,7 @@ use boards::Board;
 use object::{Object, ObjectSection};
 use serde::{Deserialize, Serialize};
 
-use crate::demo;
+use crate::demo::{self, Demonstration};
 use crate::invoker::{Invoker, Then};
 use crate::project::Project;
 use crate::shell::Shell;
@@ -89,12 +89,17 @@ pub fn check(project: &Project, shell: Shell, board: &Board, toolchains: &Toolch
 
 fn measure(project: &Project, shell: Shell, board: &Board, toolchains: &Toolchains) -> Result<Sizes> {
     let demonstration = demo::prepare(project, shell, board, toolchains)?;
-    let start = || Invoker::start(board, &demonstration.executor, &demonstration.public_key);
+    let start = |containers_max| {
+        let Demonstration {
+            executor, public_key, ..
+        } = &demonstration;
+        Invoker::start(board, executor, public_key, containers_max)
+    };
     let (binary, text) = of_program(&demonstration.executor)?;
-    let idle = start()?.resident_bytes()?;
+    let idle = start(None)?.resident_bytes()?;
     let mut containers = [0, 0];
     for ((_, bundle), container) in demonstration.bundles.iter().zip(&mut containers) {
-        let invoker = start()?;
+        let invoker = start(Some(2 * CONTAINERS))?;
         let bundles = std::iter::repeat_n(bundle.as_path(), CONTAINERS);
         *container = of_each(&invoker, bundle, bundles)?;
     }
@@ -103,7 +108,11 @@ fn measure(project: &Project, shell: Shell, board: &Board, toolchains: &Toolchai
     let module = crate::build::module(project, shell, &toolchains.guests, "add", "wasm32-unknown-unknown", "")?;
     let folder = tempfile::tempdir()?;
     let actions = different_actions(&module, folder.path())?;
-    let interpreted_action = of_each(&start()?, &module, actions.iter().map(PathBuf::as_path))?;
+    let interpreted_action = of_each(
+        &start(Some(2 * CONTAINERS))?,
+        &module,
+        actions.iter().map(PathBuf::as_path),
+    )?;
     Ok(Sizes {
         binary,
         text,

@@ -58,6 +58,8 @@ pub enum CodeError {
     AotBounds,
     /// AOT code for another version of WAMR.
     AotVersion,
+    /// AOT code that cannot be stopped.
+    AotUninterruptible,
 }
 
 impl CodeError {
@@ -87,7 +89,9 @@ impl fmt::Display for CodeError {
             CodeError::ManyModules => {
                 "the zip holds several modules: leave one in it, or make an action bundle with `bundle build`"
             }
-            CodeError::Manifest => "the bundle's manifest is damaged: build it again with `bundle build`",
+            CodeError::Manifest => {
+                "the bundle's manifest is damaged, or of an older format: build it again with `bundle build`"
+            }
             CodeError::ManifestFormat => {
                 "the bundle's format is newer than this executor: update the executor, or build with an older `bundle`"
             }
@@ -123,6 +127,9 @@ impl fmt::Display for CodeError {
             }
             CodeError::AotVersion => {
                 "the bundle's AOT code is for another version of WAMR than this node's: build it again, or add the .wasm"
+            }
+            CodeError::AotUninterruptible => {
+                "the AOT code cannot be stopped at its deadline: build it with interrupts, or add the .wasm"
             }
         })
     }

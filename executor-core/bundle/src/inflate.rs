@@ -4,7 +4,7 @@ use miniz_oxide::inflate::TINFLStatus;
 use miniz_oxide::inflate::core::inflate_flags::TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF;
 use miniz_oxide::inflate::core::{DecompressorOxide, decompress};
 
-use crate::locate::kind_of;
+use crate::locate::{is_interruptible, kind_of};
 use crate::{Artifact, CodeError, ContentHash, Deflated, Kind};
 
 /// [`inflate`] tells its callers that it needs no more.
@@ -23,6 +23,7 @@ pub(crate) enum Promise {
     Crc32 {
         crc32: u32,
         may_be_aot: Result<(), CodeError>,
+        allow_uninterruptible: bool,
     },
 }
 
@@ -48,7 +49,11 @@ impl Promise {
                 }
                 Ok((kind, hash))
             }
-            Promise::Crc32 { crc32, may_be_aot } => {
+            Promise::Crc32 {
+                crc32,
+                may_be_aot,
+                allow_uninterruptible,
+            } => {
                 if rawzip::crc32(content) != crc32 {
                     return Err(CodeError::ArtifactDamaged);
                 }
@@ -58,6 +63,9 @@ impl Promise {
                 })?;
                 if kind == Kind::Aot {
                     may_be_aot?;
+                    if !allow_uninterruptible && !is_interruptible(content) {
+                        return Err(CodeError::AotUninterruptible);
+                    }
                     log::warn!("running AOT code that has no manifest, because any AOT code is trusted");
                 }
                 Ok((kind, ContentHash::of(content)))

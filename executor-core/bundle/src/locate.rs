@@ -74,6 +74,9 @@ pub fn locate(bytes: &[u8], policy: &Policy<'_>) -> Result<Located, CodeError> {
     }
     if kind == Kind::Aot {
         allow_bare_aot(policy)?;
+        if !policy.allow_uninterruptible && !is_interruptible(bytes) {
+            return Err(CodeError::AotUninterruptible);
+        }
     }
     Ok(Located::Stored(Artifact {
         kind,
@@ -93,6 +96,14 @@ pub(crate) fn kind_of(bytes: &[u8]) -> Result<Kind, CodeError> {
     } else {
         Err(CodeError::UnknownForm)
     }
+}
+
+/// Whether AOT code without a manifest looks if it was told to stop: its file says so. (`aot_loader.c: check_feature_flags`. The
+/// file's header and that of its first section take 16 bytes, the fields before the flags 16 more.)
+pub(crate) fn is_interruptible(aot: &[u8]) -> bool {
+    const FEATURE_FLAGS: usize = 32;
+    const MULTI_THREAD: u8 = 1 << 2;
+    aot.get(FEATURE_FLAGS).is_some_and(|flags| flags & MULTI_THREAD != 0)
 }
 
 /// AOT code that no manifest describes.
@@ -124,6 +135,7 @@ fn locate_in_zip(bytes: &[u8], directory: &Directory<'_>, policy: &Policy<'_>) -
     let promise = Promise::Crc32 {
         crc32: file.crc32,
         may_be_aot: allow_bare_aot_later(policy),
+        allow_uninterruptible: policy.allow_uninterruptible,
     };
     locate_file(bytes, file, promise, policy)
 }
@@ -152,7 +164,7 @@ fn locate_in_bundle(bytes: &[u8], bundle: &Bundle<'_>, policy: &Policy<'_>) -> R
     for record in manifest.artifacts() {
         match record.form {
             Form::Wasm => wasm = wasm.or(Some(record)),
-            Form::Aot(target) => match fits(&target, policy.node) {
+            Form::Aot(target) => match fits(&target, policy) {
                 // The most specialised one; among equals, the first.
                 Ok(()) => {
                     let feature_count = target.cpu_features().count();
@@ -211,8 +223,8 @@ fn aot_format(record: &ArtifactRecord<'_>) -> u32 {
 }
 
 /// Whether the node can run this AOT code.
-fn fits(aot: &AotTarget<'_>, node: Option<NodeTarget<'_>>) -> Result<(), CodeError> {
-    let node = node.ok_or(CodeError::AotNoEngine)?;
+fn fits(aot: &AotTarget<'_>, policy: &Policy<'_>) -> Result<(), CodeError> {
+    let node = policy.node.ok_or(CodeError::AotNoEngine)?;
     if aot.target != node.target {
         Err(CodeError::AotTarget)
     } else if !aot.cpu_features().all(|feature| node.cpu_features.contains(&feature)) {
@@ -221,6 +233,8 @@ fn fits(aot: &AotTarget<'_>, node: Option<NodeTarget<'_>>) -> Result<(), CodeErr
         Err(CodeError::AotBounds)
     } else if aot.wamr != node.wamr || aot.aot_format != node.aot_format {
         Err(CodeError::AotVersion)
+    } else if !aot.interruptible && !policy.allow_uninterruptible {
+        Err(CodeError::AotUninterruptible)
     } else {
         Ok(())
     }
@@ -268,7 +282,8 @@ fn nearest(refusal: Option<CodeError>, error: CodeError) -> CodeError {
         CodeError::AotTarget => 1,
         CodeError::AotCpuFeatures => 2,
         CodeError::AotBounds => 3,
-        _ => 4,
+        CodeError::AotVersion => 4,
+        _ => 5,
     };
     match refusal {
         Some(other) if rank(other) >= rank(error) => other,
@@ -328,6 +343,7 @@ impl fmt::Display for Reason {
             CodeError::AotCpuFeatures => "it needs CPU features that this node lacks",
             CodeError::AotBounds => "it checks memory bounds in another way",
             CodeError::AotVersion => "it is for another version of WAMR",
+            CodeError::AotUninterruptible => "it cannot be stopped",
             CodeError::AotUnsigned => "the manifest is not signed",
             CodeError::AotUnknownKey => "the manifest is signed by an unknown key",
             CodeError::AotBadSignature => "the signature does not fit the manifest",

@@ -12,8 +12,8 @@ use crate::{Bounds, CodeError, Kind, WamrVersion};
 /// The first bytes of a manifest.
 pub const MAGIC: [u8; 4] = *b"OWAB";
 
-/// The format that this crate writes, and the newest that it reads.
-pub const FORMAT: u16 = 1;
+/// The format that this crate writes, and the one that it reads.
+pub const FORMAT: u16 = 2;
 
 /// The name of the manifest's entry.
 pub const ENTRY: &str = "manifest";
@@ -112,6 +112,8 @@ pub struct AotTarget<'a> {
     pub wamr: WamrVersion,
     /// The version of the AOT file format.
     pub aot_format: u32,
+    /// Whether it looks in its loops and calls if it was told to stop.
+    pub interruptible: bool,
 }
 
 impl<'a> AotTarget<'a> {

@@ -13,6 +13,8 @@ pub struct Policy<'a> {
     pub trusted_keys: &'a [PublicKey],
     /// Any AOT code may run, signed or not: for development only. It is native code with the executor's own rights.
     pub trust_any_aot: bool,
+    /// AOT code may run that cannot be stopped: a run of it may hold its thread for ever.
+    pub allow_uninterruptible: bool,
     /// The AOT code that the node can run. `None`: it interprets only.
     pub node: Option<NodeTarget<'a>>,
     /// An artifact longer than this (after inflation) is refused, in bytes.

@@ -251,7 +251,8 @@ fn manifests_that_this_executor_cannot_read_say_so() {
         manifest
     };
     for (what, bytes, error) in [
-        ("newer format", with(4, 2), CodeError::ManifestFormat),
+        ("newer format", with(4, 3), CodeError::ManifestFormat),
+        ("older format", with(4, 1), CodeError::Manifest),
         ("format 0", with(4, 0), CodeError::Manifest),
         ("other magic", with(0, b'o'), CodeError::Manifest),
         ("name longer than the manifest", with(5, 0x7f), CodeError::Manifest),

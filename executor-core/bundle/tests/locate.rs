@@ -140,6 +140,13 @@ fn aot_that_does_not_fit_the_node_falls_back_to_the_wasm() {
             },
             CodeError::AotVersion,
         ),
+        (
+            AotTarget {
+                interruptible: false,
+                ..fitting
+            },
+            CodeError::AotUninterruptible,
+        ),
     ] {
         let artifact = ("add.aot", Form::Aot(target), AOT);
         for policy in [
@@ -174,6 +181,26 @@ fn the_reason_is_that_of_the_artifact_which_came_nearest() {
             chosen(&bundle_of(&artifacts, Some(&TRUSTED)), &policy()),
             Err(CodeError::AotVersion)
         );
+    }
+}
+
+#[test]
+fn aot_that_cannot_be_stopped_runs_if_the_operator_allows_it() {
+    let unstoppable = Form::Aot(AotTarget {
+        interruptible: false,
+        ..aot_target()
+    });
+    let allowing = Policy {
+        allow_uninterruptible: true,
+        ..policy()
+    };
+    let artifact = ("add.aot", unstoppable, AOT);
+    for artifacts in [&[artifact][..], &[artifact, wasm()]] {
+        let bundle = bundle_of(artifacts, Some(&TRUSTED));
+        assert_eq!(chosen(&bundle, &allowing), Ok((Kind::Aot, AOT.to_vec())));
+        // It is trusted no more than other AOT code.
+        let bundle = bundle_of(artifacts, Some(&STRANGER));
+        assert_ne!(chosen(&bundle, &allowing), Ok((Kind::Aot, AOT.to_vec())));
     }
 }
 
@@ -227,6 +254,22 @@ fn bare_modules_run_as_what_they_are() {
         ..policy()
     };
     assert_eq!(chosen(WASM, &policy()), Ok((Kind::Wasm, WASM.to_vec())));
+    // Without a manifest, the file says itself whether it can be stopped. What is too short to say so cannot.
+    let mut polling = AOT.to_vec();
+    polling.resize(40, 0);
+    assert_eq!(chosen(&polling, &any), Err(CodeError::AotUninterruptible));
+    polling[32] = 1 << 2;
+    assert_eq!(chosen(&polling, &any), Ok((Kind::Aot, polling.clone())));
+    for zipped in [Stored, Deflated] {
+        let zip = zip_of(&[("m.aot", &polling)], zipped);
+        assert_eq!(chosen(&zip, &any), Ok((Kind::Aot, polling.clone())));
+        let zip = zip_of(&[("m.aot", AOT)], zipped);
+        assert_eq!(chosen(&zip, &any), Err(CodeError::AotUninterruptible));
+    }
+    let any = Policy {
+        allow_uninterruptible: true,
+        ..any
+    };
     assert_eq!(chosen(AOT, &any), Ok((Kind::Aot, AOT.to_vec())));
     for (code, error) in [
         (&b""[..], CodeError::Empty),
@@ -276,6 +319,7 @@ fn a_plain_zip_runs_its_one_module() {
         }
         let any = Policy {
             trust_any_aot: true,
+            allow_uninterruptible: true,
             ..policy()
         };
         assert_eq!(

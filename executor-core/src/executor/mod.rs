@@ -29,7 +29,7 @@ use lock_api::{Mutex, RawMutex};
 
 use crate::node::Node;
 use crate::openwhisk::{Addressee, Command, ContainerId, InitRequest};
-use crate::runtime::{LoadError, OutOfMemory, Run, Runtime};
+use crate::runtime::{Finished as _, LoadError, OutOfMemory, Run, RunError, Runtime, Watch};
 
 pub use container::ContainerKey;
 pub use settings::Settings;
@@ -188,28 +188,50 @@ impl<'s, R: Runtime, N: Node, L: RawMutex> Executor<'s, R, N, L> {
     /// # Errors
     /// [`OutOfMemory`]: no container is idle any more.
     pub fn buffer(&self, len: usize) -> Result<R::Buffer, OutOfMemory> {
+        self.with_room(|runtime| runtime.buffer(len).and_then(|buffer| of_length(buffer, len)))
+    }
+
+    /// Make a buffer longer or shorter. If there is no memory, idle containers make room, the longest idle first.
+    ///
+    /// # Errors
+    /// [`OutOfMemory`]: no container is idle any more.
+    pub fn resize(&self, buffer: &mut R::Buffer, len: usize) -> Result<(), OutOfMemory> {
+        self.with_room(|runtime| {
+            runtime.resize(buffer, len)?;
+            of_length(&*buffer, len).map(|_| ())
+        })
+    }
+
+    /// Try until there is memory, or nothing more to free.
+    fn with_room<T>(&self, mut attempt: impl FnMut(&R) -> Result<T, OutOfMemory>) -> Result<T, OutOfMemory> {
         loop {
-            match self.runtime.buffer(len) {
-                Ok(buffer) if buffer.as_ref().len() == len => return Ok(buffer),
-                Ok(_) | Err(OutOfMemory) => {
-                    let removed = self.table.lock().remove_least_recently_used(self.node.uptime_ms(), 0);
-                    if removed.is_none() {
+            match attempt(&self.runtime) {
+                Ok(result) => return Ok(result),
+                Err(OutOfMemory) => {
+                    if !self.remove_longest_idle() {
                         return Err(OutOfMemory);
                     }
-                    self.dispose(removed);
                 }
             }
         }
     }
 
-    /// Carry out a command.
-    pub fn execute(&self, command: Command<'_, R::Buffer>) -> Outcome<R> {
+    /// Make room: remove the container that has been idle for longest. False: none is idle.
+    fn remove_longest_idle(&self) -> bool {
+        let removed = self.table.lock().remove_least_recently_used(self.node.uptime_ms(), 0);
+        let was_there = removed.is_some();
+        self.dispose(removed);
+        was_there
+    }
+
+    /// Carry out a command. `watch` may stop a run.
+    pub fn execute(&self, command: Command<'_, R::Buffer>, watch: &impl Watch<R::Stopper>) -> Outcome<R> {
         let outcome = match command {
             Command::Destroy(id, other) => Ok(self.destroy(&id, other.as_ref())),
             _ if self.node.is_draining() => Err(Refusal::Draining),
             Command::Start => self.start(),
             Command::Init(container, request) => self.init(&container, request),
-            Command::Run(container, run) => self.run(&container, &run),
+            Command::Run(container, run) => self.run(&container, &run, watch),
         };
         outcome.unwrap_or_else(Outcome::Refused)
     }
@@ -286,9 +308,13 @@ impl<'s, R: Runtime, N: Node, L: RawMutex> Executor<'s, R, N, L> {
         begun.map(|()| key)
     }
 
-    fn run(&self, addressee: &Addressee, run: &Run<'_>) -> Result<Outcome<R>, Refusal> {
+    fn run(&self, addressee: &Addressee, run: &Run<'_>, watch: &impl Watch<R::Stopper>) -> Result<Outcome<R>, Refusal> {
         let (key, action) = self.begin_run(addressee)?;
-        let finished = self.runtime.run(&action, run);
+        let mut finished = self.runtime.run(&action, run, watch);
+        // Nothing of the guest has run: idle containers make room for it, the longest idle first.
+        while finished.answer() == Err(RunError::NoRoom) && self.remove_longest_idle() {
+            finished = self.runtime.run(&action, run, watch);
+        }
         self.table.lock().end_run(key, self.node.uptime_ms());
         // If the container was removed meanwhile, this may be the last handle: it goes after the lock.
         drop(action);
@@ -320,5 +346,14 @@ impl<'s, R: Runtime, N: Node, L: RawMutex> Executor<'s, R, N, L> {
             self.node.close_port(key);
             drop(action);
         }
+    }
+}
+
+/// An engine that gives another length than it was asked for has given nothing.
+fn of_length<B: AsRef<[u8]>>(buffer: B, len: usize) -> Result<B, OutOfMemory> {
+    if buffer.as_ref().len() == len {
+        Ok(buffer)
+    } else {
+        Err(OutOfMemory)
     }
 }

@@ -1,7 +1,7 @@
 //! The body of a request: in place in the inbox if it fits, else straight to where it is wanted.
 //!
 //! **Takes** the body's length, as the head told it. **Gives** exactly that many bytes, or an error: a body that is cut off
-//! is never handed on.
+//! is never handed on. Bodies in chunks are read by [`super::chunked`].
 //!
 //! **Source.** RFC 9112 §6.2 (`Content-Length`), §8 (incomplete messages).
 
@@ -10,7 +10,8 @@ use core::fmt;
 use embedded_io::{Error as _, ErrorKind, Read, Write};
 
 use super::inbox::receive;
-use super::{Framing, Inbox, StatusCode};
+use super::{BodyLength, Framing, Inbox, StatusCode};
+use crate::limits::CHUNK_EXTRAS_MAX_BYTES;
 
 /// Why a body did not come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +20,15 @@ pub enum BodyError {
     Truncated,
     /// The client fell silent within the body.
     TimedOut,
+    /// What is between chunks is not what belongs there.
+    Chunk,
+    /// The extensions of chunks and the trailers are longer than is taken.
+    ChunkExtras,
+    /// The chunks hold more than is taken.
+    TooLong {
+        /// How much they have announced so far, in bytes.
+        announced_bytes: u64,
+    },
     /// The connection failed.
     Connection(ErrorKind),
 }
@@ -30,7 +40,7 @@ impl Inbox<'_> {
     /// [`BodyError`]: the connection failed.
     pub fn send_continue<C: Write>(&self, connection: &mut C, framing: &Framing) -> Result<(), BodyError> {
         // RFC 9110 §10.1.1: a server may omit 100 if it has already received some of the body.
-        if !framing.expects_continue || framing.body_len == 0 || !self.is_empty() {
+        if !framing.expects_continue || framing.body_length == BodyLength::Bytes(0) || !self.is_empty() {
             return Ok(());
         }
         connection
@@ -79,7 +89,7 @@ impl Inbox<'_> {
 }
 
 impl BodyError {
-    fn from_kind(kind: ErrorKind) -> Self {
+    pub(super) fn from_kind(kind: ErrorKind) -> Self {
         match kind {
             ErrorKind::TimedOut => BodyError::TimedOut,
             kind => BodyError::Connection(kind),
@@ -89,7 +99,9 @@ impl BodyError {
     /// The status that tells the client, which may still listen when it has stopped sending; `None` if there is nobody.
     pub fn status(self) -> Option<StatusCode> {
         match self {
-            BodyError::Truncated => Some(StatusCode::BadRequest),
+            BodyError::Truncated | BodyError::Chunk => Some(StatusCode::BadRequest),
+            BodyError::ChunkExtras => Some(StatusCode::RequestHeaderFieldsTooLarge),
+            BodyError::TooLong { .. } => Some(StatusCode::ContentTooLarge),
             BodyError::TimedOut => Some(StatusCode::RequestTimeout),
             BodyError::Connection(_) => None,
         }
@@ -99,7 +111,18 @@ impl BodyError {
 impl fmt::Display for BodyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            BodyError::Truncated => f.write_str("the request's body is shorter than its Content-Length"),
+            BodyError::Truncated => f.write_str("the connection ended within the request's body"),
+            BodyError::Chunk => f.write_str("malformed chunk: a size in hexadecimal digits and CR LF, content, CR LF"),
+            BodyError::ChunkExtras => write!(
+                f,
+                "the extensions of the request's chunks and its trailers are longer than {CHUNK_EXTRAS_MAX_BYTES} bytes"
+            ),
+            BodyError::TooLong { announced_bytes } => {
+                write!(
+                    f,
+                    "the chunks of the request's body hold too much: {announced_bytes} bytes"
+                )
+            }
             BodyError::TimedOut => f.write_str("the rest of the request's body did not come in time"),
             BodyError::Connection(kind) => write!(f, "the connection failed: {kind:?}"),
         }

@@ -3,8 +3,12 @@
 //! **Takes** the bytes that have come so far. **Gives** a [`Head`] that borrows them, [`Status::Partial`] if more must come,
 //! or a [`HeadError`] as soon as a line is complete that cannot be right.
 //!
+//! Where a grammar leaves a choice, the strict reading is taken: two readers that disagree about where a request ends are how
+//! one is smuggled past the other. `tests/conversation/http_cases.rs` lists the cases.
+//!
 //! **Source.** RFC 9112 §2.2 (lines), §3 (request line), §5 (fields), §6 (framing), §9.3 (persistence); RFC 9110 §5.6.2
-//! (tokens), §8.6 (`Content-Length`), §10.1.1 (`Expect`).
+//! (tokens), §7.2 (`Host`), §8.6 (`Content-Length`), §10.1.1 (`Expect`); RFC 3986 §3.2, §3.3 (what hosts and targets are
+//! made of).
 
 use core::fmt;
 
@@ -37,14 +41,21 @@ pub struct Head<'a> {
 pub struct Framing {
     /// The protocol's version.
     pub version: Version,
-    /// The body's length in bytes. RFC 9112 §6.3: without `Content-Length` a request has no body.
-    pub body_len: u64,
-    /// The body is in a transfer coding, so `body_len` does not tell its end.
-    pub is_transfer_coded: bool,
+    /// The body's length.
+    pub body_length: BodyLength,
     /// The client wants to send more requests on this connection.
     pub keep_alive: bool,
     /// The client waits for `100 Continue` before it sends the body.
     pub expects_continue: bool,
+}
+
+/// How the end of a body is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BodyLength {
+    /// It has so many bytes. RFC 9112 §6.3: a request that says nothing has none.
+    Bytes(u64),
+    /// It comes in chunks, the last of which is empty.
+    Chunked,
 }
 
 /// The versions that are spoken here.
@@ -63,6 +74,8 @@ pub enum HeadError {
     Line,
     /// The request line is not `method SP request-target SP HTTP-version`.
     RequestLine,
+    /// The request target has none of its four forms, or not that of the method.
+    Target,
     /// Another protocol than HTTP/1.
     Version,
     /// A field line has no colon, or its name is no token: as with a space before the colon.
@@ -77,6 +90,10 @@ pub enum HeadError {
     ContentLength,
     /// `Transfer-Encoding` with `Content-Length`, or in HTTP/1.0: readers would disagree about where the request ends.
     Smuggling,
+    /// `Transfer-Encoding` does not end in `chunked`, has it twice, or is no list of codings.
+    TransferEncoding,
+    /// `Transfer-Encoding` names a coding that is not known here, under `chunked`.
+    UnknownCoding,
     /// `Expect` asks for something else than `100-continue`.
     Expectation,
 }
@@ -160,7 +177,7 @@ fn parse_request_line(line: &[u8]) -> Result<(&str, &str, Version), HeadError> {
     else {
         return Err(HeadError::RequestLine);
     };
-    if !is_token(method.as_bytes()) || target.is_empty() || !target.bytes().all(|byte| byte.is_ascii_graphic()) {
+    if !is_token(method.as_bytes()) {
         return Err(HeadError::RequestLine);
     }
     let version = match version.as_bytes() {
@@ -169,7 +186,104 @@ fn parse_request_line(line: &[u8]) -> Result<(&str, &str, Version), HeadError> {
         [b'H', b'T', b'T', b'P', b'/', b'0'..=b'9', b'.', b'0'..=b'9'] => return Err(HeadError::Version),
         _ => return Err(HeadError::RequestLine),
     };
+    if !is_target(method, target) {
+        return Err(HeadError::Target);
+    }
     Ok((method, target, version))
+}
+
+/// ```abnf
+/// request-target = origin-form / absolute-form / authority-form / asterisk-form
+/// ```
+///
+/// RFC 9112 §3.2.3 and §3.2.4: the last two are for `CONNECT` and `OPTIONS` alone. Characters are those of a URI without
+/// its fragment (RFC 3986 appendix A); that each `%` begins an octet is not checked, as nothing is decoded here.
+fn is_target(method: &str, target: &str) -> bool {
+    let is_of_uri = |byte: u8| byte.is_ascii_graphic() && !b"\"#<>\\^`{|}".contains(&byte);
+    if !target.bytes().all(is_of_uri) {
+        return false;
+    }
+    match target.split_once("://") {
+        _ if method == "CONNECT" => target
+            .rsplit_once(':')
+            .is_some_and(|(host, port)| !host.is_empty() && !port.is_empty() && is_host(target.as_bytes())),
+        _ if target.starts_with('/') => true,
+        Some((scheme, rest)) => {
+            let authority = rest.split(['/', '?']).next().unwrap_or_default();
+            (scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https"))
+                && !authority.is_empty()
+                && is_host(authority.as_bytes())
+        }
+        None => target == "*" && method == "OPTIONS",
+    }
+}
+
+/// ```abnf
+/// Host       = uri-host [ ":" port ]
+/// uri-host   = IP-literal / IPv4address / reg-name
+/// IP-literal = "[" ( IPv6address / IPvFuture ) "]"
+/// ```
+///
+/// No commas, which a reg-name could have: a list of hosts is no host. An empty host is one (RFC 9110 §7.2).
+fn is_host(value: &[u8]) -> bool {
+    let name_len = match value {
+        [b'[', literal @ ..] => match literal.iter().position(|&byte| byte == b']') {
+            Some(end) if end > 0 => end + 2,
+            _ => return false,
+        },
+        _ => value.iter().position(|&byte| byte == b':').unwrap_or(value.len()),
+    };
+    let (name, port) = value.split_at_checked(name_len).unwrap_or_default();
+    let is_of_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+;=".contains(byte);
+    let name_is_right = match name {
+        [b'[', address @ .., b']'] => address.iter().all(|byte| *byte == b':' || is_of_name(byte)),
+        _ => name.iter().all(is_of_name),
+    };
+    name_is_right
+        && match port {
+            [] => true,
+            [b':', digits @ ..] => digits.iter().all(u8::is_ascii_digit),
+            _ => false,
+        }
+}
+
+/// What the `Transfer-Encoding` fields have said so far.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Codings {
+    /// Nothing.
+    #[default]
+    None,
+    /// `chunked`
+    Chunked,
+    /// Others.
+    Other,
+    /// Others, and `chunked` over them.
+    OtherChunked,
+    /// What cannot be right.
+    Malformed,
+}
+
+impl Codings {
+    /// Take the next coding.
+    ///
+    /// ```abnf
+    /// Transfer-Encoding = #transfer-coding
+    /// transfer-coding   = token *( OWS ";" OWS transfer-parameter )
+    /// ```
+    fn then(self, coding: &[u8]) -> Self {
+        let is_chunked = coding.eq_ignore_ascii_case(b"chunked");
+        let name = coding.split(|&byte| byte == b';').next().unwrap_or_default();
+        let name = trim_whitespace(name);
+        match self {
+            // RFC 9112 §7: parameters of `chunked` should be treated as an error.
+            _ if !is_token(name) || (name.eq_ignore_ascii_case(b"chunked") && !is_chunked) => Codings::Malformed,
+            Codings::None if is_chunked => Codings::Chunked,
+            Codings::Other if is_chunked => Codings::OtherChunked,
+            Codings::None | Codings::Other => Codings::Other,
+            // `chunked` must be the last, and must not be there twice.
+            Codings::Chunked | Codings::OtherChunked | Codings::Malformed => Codings::Malformed,
+        }
+    }
 }
 
 /// The fields that matter, gathered line by line.
@@ -177,7 +291,7 @@ fn parse_request_line(line: &[u8]) -> Result<(&str, &str, Version), HeadError> {
 struct Fields {
     host_count: usize,
     content_length: Option<u64>,
-    is_transfer_coded: bool,
+    codings: Codings,
     wants_close: bool,
     wants_keep_alive: bool,
     expects_continue: bool,
@@ -200,10 +314,7 @@ impl Fields {
         }
         if name.eq_ignore_ascii_case(b"host") {
             self.host_count += 1;
-            if !value
-                .iter()
-                .all(|&byte| byte.is_ascii_graphic() && !b"/?#@,\\".contains(&byte))
-            {
+            if !is_host(value) {
                 return Err(HeadError::Host);
             }
         } else if name.eq_ignore_ascii_case(b"content-length") {
@@ -212,7 +323,9 @@ impl Fields {
                 return Err(HeadError::ContentLength);
             }
         } else if name.eq_ignore_ascii_case(b"transfer-encoding") {
-            self.is_transfer_coded = true;
+            for coding in value.split(|&byte| byte == b',').map(trim_whitespace) {
+                self.codings = self.codings.then(coding);
+            }
         } else if name.eq_ignore_ascii_case(b"connection") {
             for option in value.split(|&byte| byte == b',').map(trim_whitespace) {
                 self.wants_close |= option.eq_ignore_ascii_case(b"close");
@@ -231,17 +344,23 @@ impl Fields {
         if self.host_count > 1 || (is_current && self.host_count == 0) {
             return Err(HeadError::Host);
         }
-        if self.is_transfer_coded && (self.content_length.is_some() || !is_current) {
-            return Err(HeadError::Smuggling);
-        }
+        let body_length = match (self.codings, self.content_length) {
+            (Codings::None, length) => BodyLength::Bytes(length.unwrap_or(0)),
+            // RFC 9112 §6.1: such a message may be an attempt at smuggling, and the connection must be closed.
+            (_, Some(_)) => return Err(HeadError::Smuggling),
+            _ if !is_current => return Err(HeadError::Smuggling),
+            (Codings::Chunked, None) => BodyLength::Chunked,
+            // RFC 9112 §6.1: 501 for a coding that is not understood; §6.3: 400 if nobody can tell where the body ends.
+            (Codings::OtherChunked, None) => return Err(HeadError::UnknownCoding),
+            (Codings::Other | Codings::Malformed, None) => return Err(HeadError::TransferEncoding),
+        };
         // RFC 9110 §10.1.1: a server ignores the expectation of an HTTP/1.0 client.
         if self.expects_other && is_current {
             return Err(HeadError::Expectation);
         }
         Ok(Framing {
             version,
-            body_len: self.content_length.unwrap_or(0),
-            is_transfer_coded: self.is_transfer_coded,
+            body_length,
             keep_alive: !self.wants_close && (is_current || self.wants_keep_alive),
             expects_continue: self.expects_continue && is_current,
         })
@@ -267,10 +386,12 @@ fn parse_length(value: &[u8]) -> Result<u64, HeadError> {
 
 /// `token = 1*tchar`
 fn is_token(text: &[u8]) -> bool {
-    !text.is_empty()
-        && text
-            .iter()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte))
+    !text.is_empty() && text.iter().copied().all(is_token_byte)
+}
+
+/// `tchar`
+pub(super) fn is_token_byte(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
 fn trim_whitespace(mut text: &[u8]) -> &[u8] {
@@ -286,13 +407,16 @@ impl HeadError {
         match self {
             HeadError::Version => StatusCode::HttpVersionNotSupported,
             HeadError::Expectation => StatusCode::ExpectationFailed,
+            HeadError::UnknownCoding => StatusCode::NotImplemented,
             HeadError::Line
             | HeadError::RequestLine
+            | HeadError::Target
             | HeadError::FieldName
             | HeadError::FieldValue
             | HeadError::Folded
             | HeadError::Host
             | HeadError::ContentLength
+            | HeadError::TransferEncoding
             | HeadError::Smuggling => StatusCode::BadRequest,
         }
     }
@@ -303,6 +427,7 @@ impl fmt::Display for HeadError {
         f.write_str(match self {
             HeadError::Line => "a line of the head does not end in CR LF, or has a NUL",
             HeadError::RequestLine => "malformed request line",
+            HeadError::Target => "malformed request target",
             HeadError::Version => "this server speaks HTTP/1.1",
             HeadError::FieldName => "malformed field name",
             HeadError::FieldValue => "control character in a field value",
@@ -310,6 +435,8 @@ impl fmt::Display for HeadError {
             HeadError::Host => "a request needs exactly one valid Host field",
             HeadError::ContentLength => "malformed or repeated Content-Length",
             HeadError::Smuggling => "Transfer-Encoding must not come with Content-Length or in HTTP/1.0",
+            HeadError::TransferEncoding => "chunked must be the last transfer coding, once",
+            HeadError::UnknownCoding => "chunked is the only transfer coding that is known here",
             HeadError::Expectation => "unknown expectation",
         })
     }

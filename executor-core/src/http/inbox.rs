@@ -33,6 +33,8 @@ pub enum ReceiveError {
     TimedOut,
     /// The connection failed, or fell silent between two requests.
     Connection(ErrorKind),
+    /// The request line alone is longer than is taken.
+    RequestLineTooLong,
     /// The head is longer than is taken.
     HeadTooLong,
     /// The head is malformed.
@@ -78,15 +80,23 @@ impl<'b> Inbox<'b> {
         let head_max_bytes = self.buffer.len().min(HEAD_MAX_BYTES);
         loop {
             let filled = self.filled();
-            match parse_head(filled).map_err(ReceiveError::Head)? {
-                Status::Complete(head) if head.len > head_max_bytes => return Err(ReceiveError::HeadTooLong),
+            // Never past the limit, so that the verdict does not depend on how much has come already.
+            let limited = filled.get(..head_max_bytes).unwrap_or(filled);
+            match parse_head(limited).map_err(ReceiveError::Head)? {
                 Status::Complete(head) => {
                     let len = head.len;
                     let result = then(&head);
                     self.start += len;
                     return Ok(result);
                 }
-                Status::Partial if filled.len() >= head_max_bytes => return Err(ReceiveError::HeadTooLong),
+                Status::Partial if limited.len() == head_max_bytes => {
+                    // An empty line may come before the request line.
+                    let line = limited.strip_prefix(b"\r\n").unwrap_or(limited);
+                    return Err(match memchr::memchr(b'\n', line) {
+                        Some(_) => ReceiveError::HeadTooLong,
+                        None => ReceiveError::RequestLineTooLong,
+                    });
+                }
                 Status::Partial => {}
             }
             let has_begun = !self.is_empty();
@@ -109,7 +119,13 @@ impl<'b> Inbox<'b> {
     pub(super) fn fill<C: Read>(&mut self, connection: &mut C) -> Result<usize, ErrorKind> {
         if self.is_empty() {
             self.clear();
-        } else if self.end == self.buffer.len() {
+        }
+        self.fill_behind(connection)
+    }
+
+    /// The same, and what has been used stays where it is if there is room behind it.
+    pub(super) fn fill_behind<C: Read>(&mut self, connection: &mut C) -> Result<usize, ErrorKind> {
+        if self.end == self.buffer.len() {
             self.move_to_front();
         }
         let free = self.buffer.get_mut(self.end..).unwrap_or_default();
@@ -155,6 +171,7 @@ impl ReceiveError {
         match self {
             ReceiveError::Closed | ReceiveError::Truncated | ReceiveError::Connection(_) => None,
             ReceiveError::TimedOut => Some(StatusCode::RequestTimeout),
+            ReceiveError::RequestLineTooLong => Some(StatusCode::UriTooLong),
             ReceiveError::HeadTooLong => Some(StatusCode::RequestHeaderFieldsTooLarge),
             ReceiveError::Head(error) => Some(error.status()),
         }
@@ -168,6 +185,7 @@ impl fmt::Display for ReceiveError {
             ReceiveError::Truncated => f.write_str("the client closed the connection within a request's head"),
             ReceiveError::TimedOut => f.write_str("the rest of the request's head did not come in time"),
             ReceiveError::Connection(kind) => write!(f, "the connection failed: {kind:?}"),
+            ReceiveError::RequestLineTooLong => write!(f, "the request line is longer than {HEAD_MAX_BYTES} bytes"),
             ReceiveError::HeadTooLong => write!(f, "the request's head is longer than {HEAD_MAX_BYTES} bytes"),
             ReceiveError::Head(error) => error.fmt(f),
         }

@@ -7,12 +7,12 @@
 //! A request whose end two readers could see at two places is refused (request smuggling). Responses always have a
 //! `Content-Length`, are never chunked and never 204: OpenWhisk's invoker takes such a response for none.
 //!
-//! **Not here.** JSON, routes, connections' lifetimes. A chunked request is refused with 411 for now: [`Inbox::read_into`] is
-//! where its decoder would go.
+//! **Not here.** JSON, routes, connections' lifetimes.
 //!
 //! **Source.** RFC 9112 (HTTP/1.1), RFC 9110 (semantics).
 
 mod body;
+mod chunked;
 mod head;
 mod inbox;
 mod response;
@@ -20,6 +20,7 @@ mod response;
 mod tests;
 
 pub use body::BodyError;
-pub use head::{Framing, Head, HeadError, Status, Version, parse_head};
+pub use chunked::{ChunkedBody, Progress};
+pub use head::{BodyLength, Framing, Head, HeadError, Status, Version, parse_head};
 pub use inbox::{Inbox, ReceiveError};
 pub use response::{Persistence, StatusCode, write_response};

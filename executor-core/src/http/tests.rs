@@ -82,17 +82,16 @@ impl Read for Failing {
 fn summary(head: &Head<'_>) -> String {
     let Framing {
         version,
-        body_len,
-        is_transfer_coded,
+        body_length,
         keep_alive,
         expects_continue,
     } = head.framing;
-    let mut text = format!("{} {} {version:?} {body_len}", head.method, head.target);
-    for (flag, name) in [
-        (is_transfer_coded, " coded"),
-        (keep_alive, " keep"),
-        (expects_continue, " expects"),
-    ] {
+    let body_length = match body_length {
+        BodyLength::Bytes(len) => len.to_string(),
+        BodyLength::Chunked => "chunked".into(),
+    };
+    let mut text = format!("{} {} {version:?} {body_length}", head.method, head.target);
+    for (flag, name) in [(keep_alive, " keep"), (expects_continue, " expects")] {
         if flag {
             text += name;
         }
@@ -166,8 +165,38 @@ fn request_lines() {
     line("POST / HTTP/1", Err(HeadError::RequestLine));
     line("POST / HTTPS/1.1", Err(HeadError::RequestLine));
     line("PO(ST / HTTP/1.1", Err(HeadError::RequestLine));
-    line("POST /é HTTP/1.1", Err(HeadError::RequestLine));
-    line("POST /\x7f HTTP/1.1", Err(HeadError::RequestLine));
+    line("POST /é HTTP/1.1", Err(HeadError::Target));
+    line("POST /\x7f HTTP/1.1", Err(HeadError::Target));
+    for target in [
+        "",
+        "run",
+        "*",
+        "http:",
+        "http://",
+        "http:///run",
+        "ftp://h/run",
+        "://h/run",
+        "//",
+        "h:80",
+        "/a#b",
+        "/a\"b",
+        "/<",
+        "/\\a",
+        "/a|b",
+        "/{}",
+    ] {
+        let expected = if target == "//" {
+            Ok("POST // Http11 0 keep")
+        } else {
+            Err(HeadError::Target)
+        };
+        line(&format!("POST {target} HTTP/1.1"), expected);
+    }
+    line("OPTIONS * HTTP/1.1", Ok("OPTIONS * Http11 0 keep"));
+    line("CONNECT h:443 HTTP/1.1", Ok("CONNECT h:443 Http11 0 keep"));
+    line("CONNECT [::1]:443 HTTP/1.1", Ok("CONNECT [::1]:443 Http11 0 keep"));
+    line("CONNECT h HTTP/1.1", Err(HeadError::Target));
+    line("CONNECT /run HTTP/1.1", Err(HeadError::Target));
     line("POST /\0 HTTP/1.1", Err(HeadError::Line));
     check("\x16\x03\x01\x02\0\x01\0", Err(HeadError::Line)); // a TLS client
     check("POST / HTTP/1.1\nHost: a\n\n", Err(HeadError::Line));
@@ -191,6 +220,22 @@ fn field_lines() {
     fields("Host: a,b\r\n", Err(HeadError::Host));
     fields("Host: a/b\r\n", Err(HeadError::Host));
     fields("Host: u@a\r\n", Err(HeadError::Host));
+    for host in [
+        "a:b", "a:1:2", "[::1", "[]", "[::1]x", "[::1]:x", "a[", "::1", "a\"", "a<b", "a#", "a?", "\u{e9}",
+    ] {
+        fields(&format!("Host: {host}\r\n"), Err(HeadError::Host));
+    }
+    for host in [
+        "a_b-c.d~",
+        "a:",
+        "a:80",
+        "1.2.3.4:8080",
+        "[fe80::1%25eth0]:1",
+        "[v1.a]",
+        "%41",
+    ] {
+        fields(&format!("Host: {host}\r\n"), plain);
+    }
     check("POST / HTTP/1.0\r\n\r\n", Ok("POST / Http10 0"));
     check("POST / HTTP/1.0\r\nHost: a\r\nHost: a\r\n\r\n", Err(HeadError::Host));
     // Names.
@@ -250,12 +295,40 @@ fn framing_fields() {
         "Content-Length: 1\r\ncontent-length: 2\r\n",
         Err(HeadError::ContentLength),
     );
-    fields("Transfer-Encoding: chunked\r\n", Ok("POST / Http11 0 coded keep"));
-    fields("Transfer-Encoding:\r\n", Ok("POST / Http11 0 coded keep"));
-    fields(
-        "Transfer-Encoding: xchunked\r\nTransfer-Encoding: chunked\r\n",
-        Ok("POST / Http11 0 coded keep"),
-    );
+    fields("Transfer-Encoding: chunked\r\n", Ok("POST / Http11 chunked keep"));
+    fields("transfer-encoding:\t ChunKed \r\n", Ok("POST / Http11 chunked keep"));
+    let coded = |value: &str, error| fields(&format!("Transfer-Encoding: {value}\r\n"), Err(error));
+    for value in [
+        "gzip, chunked",
+        "xchunked , chunked",
+        "gzip;q=1,chunked",
+        "a\r\nTransfer-Encoding: chunked",
+    ] {
+        coded(value, HeadError::UnknownCoding);
+    }
+    for value in [
+        "",
+        ",",
+        "chunked,",
+        ",chunked",
+        "identity",
+        "gzip",
+        "xchunked",
+        "chunke",
+        "\"chunked\"",
+        "chunked;q=1",
+        "chunked ; a",
+        "chunked chunked",
+        "chunked, chunked",
+        "chunked, identity",
+        "chunked, gzip, chunked",
+        "gzip, chunked, chunked",
+        "chunked\r\nTransfer-Encoding: chunked",
+        "chunked\r\nTransfer-Encoding:",
+        "chunked\r\nTransfer-Encoding: identity",
+    ] {
+        coded(value, HeadError::TransferEncoding);
+    }
     fields(
         "Transfer-Encoding: chunked\r\nContent-Length: 1\r\n",
         Err(HeadError::Smuggling),
@@ -306,8 +379,10 @@ fn requests_in_a_row_in_any_pieces() {
             let mut inbox = Inbox::new(&mut memory);
             let mut connection = Chunks::of(stream.as_bytes(), size);
             for body in bodies {
-                let len = inbox.read_head(&mut connection, |head| head.framing.body_len).unwrap();
-                assert_eq!(len, body.len() as u64);
+                let length = inbox
+                    .read_head(&mut connection, |head| head.framing.body_length)
+                    .unwrap();
+                assert_eq!(length, BodyLength::Bytes(body.len() as u64));
                 // The second way for every body: straight to where it is wanted.
                 if size % 2 == 0 {
                     assert_eq!(

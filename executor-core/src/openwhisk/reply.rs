@@ -37,18 +37,16 @@ pub enum RequestError {
     Receive(ReceiveError),
     /// There is nothing to do at this path.
     Route(RouteError),
-    /// The body is in a transfer coding.
-    TransferCoded,
     /// The body is longer than is taken here.
     TooLarge {
-        /// Its length.
+        /// Its length; of one in chunks, what they have announced so far.
         body_len: u64,
         /// The longest that is taken.
         max_bytes: usize,
     },
     /// The same of an `/init`, whose body is a bundle.
     BundleTooLarge {
-        /// The body's length.
+        /// The body's length, as above.
         body_len: u64,
         /// The longest that is taken.
         max_bytes: usize,
@@ -172,7 +170,6 @@ impl<'a> Reply<'a> {
             RequestError::Body(error) => error.status()?,
             RequestError::Route(RouteError::NotFound) => StatusCode::NotFound,
             RequestError::Route(RouteError::MethodNotAllowed) => StatusCode::MethodNotAllowed,
-            RequestError::TransferCoded => StatusCode::LengthRequired,
             RequestError::TooLarge { .. } | RequestError::BundleTooLarge { .. } => StatusCode::ContentTooLarge,
             RequestError::OutOfMemory => StatusCode::InternalServerError,
             RequestError::Command(CommandError::ScalarValue) => StatusCode::NotFound,
@@ -307,7 +304,6 @@ impl fmt::Display for RequestError {
         match self {
             RequestError::Receive(error) => error.fmt(f),
             RequestError::Route(error) => error.fmt(f),
-            RequestError::TransferCoded => f.write_str("Send the body with a Content-Length, not in chunks."),
             RequestError::TooLarge { body_len, max_bytes } => {
                 write!(f, "The request's body is too large: {body_len} > {max_bytes} bytes.")
             }

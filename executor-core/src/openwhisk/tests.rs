@@ -306,11 +306,6 @@ fn request_errors_as_told() {
         "This path takes POST only.",
     );
     check(
-        RequestError::TransferCoded,
-        411,
-        "Send the body with a Content-Length, not in chunks.",
-    );
-    check(
         RequestError::TooLarge {
             body_len: u64::MAX,
             max_bytes: 9,
@@ -358,16 +353,23 @@ impl crate::runtime::Runtime for Never {
     type Buffer = Vec<u8>;
     type Action = ();
     type Finished = Never;
+    type Stopper = Never;
     fn buffer(&self, _: usize) -> Result<Vec<u8>, crate::runtime::OutOfMemory> {
         unreachable!()
     }
     fn load(&self, _: crate::runtime::Init<Vec<u8>>) -> Result<(), crate::runtime::LoadError> {
         unreachable!()
     }
-    fn run(&self, (): &(), _: &crate::runtime::Run<'_>) -> Never {
+    fn run(&self, (): &(), _: &crate::runtime::Run<'_>, _: &impl crate::runtime::Watch<Never>) -> Never {
         unreachable!()
     }
-    fn prepare(&self, (): &()) {
+    fn prepare(&self, (): &(), _: &impl crate::runtime::Watch<Never>) {
+        unreachable!()
+    }
+}
+
+impl crate::runtime::Stopper for Never {
+    fn stop(&self) {
         unreachable!()
     }
 }

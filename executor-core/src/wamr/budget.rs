@@ -35,20 +35,35 @@ impl Budget {
     /// # Errors
     /// [`OutOfMemory`]: less is left.
     pub fn take(self: &Arc<Self>, bytes: usize) -> Result<Share, OutOfMemory> {
-        // Nothing else is published by this number: relaxed is enough.
-        self.taken_bytes
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |taken| {
-                taken.checked_add(bytes).filter(|sum| *sum <= self.max_bytes)
-            })
-            .map_err(|_| OutOfMemory)?;
+        self.add(bytes)?;
         Ok(Share {
             budget: self.clone(),
             bytes,
         })
     }
+
+    fn add(&self, bytes: usize) -> Result<(), OutOfMemory> {
+        // Nothing else is published by this number: relaxed is enough.
+        self.taken_bytes
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |taken| {
+                taken.checked_add(bytes).filter(|sum| *sum <= self.max_bytes)
+            })
+            .map(|_| ())
+            .map_err(|_| OutOfMemory)
+    }
 }
 
 impl Share {
+    /// Take `more` bytes.
+    ///
+    /// # Errors
+    /// [`OutOfMemory`]: less is left. The share is as it was.
+    pub fn grow(&mut self, more: usize) -> Result<(), OutOfMemory> {
+        self.budget.add(more)?;
+        self.bytes += more;
+        Ok(())
+    }
+
     /// Give back all but `bytes`.
     pub fn shrink_to(&mut self, bytes: usize) {
         let surplus = self.bytes.saturating_sub(bytes);
@@ -79,6 +94,20 @@ mod tests {
         );
         assert!(budget.take(40).is_ok());
         drop(first);
+        assert!(budget.take(100).is_ok(), "everything was given back");
+    }
+
+    #[test]
+    fn a_share_grows_within_the_budget() {
+        let budget = Arc::new(Budget::new(100));
+        let Ok(mut share) = budget.take(10) else {
+            panic!("it is there")
+        };
+        assert!(share.grow(91).is_err());
+        assert!(share.grow(usize::MAX).is_err());
+        assert!(share.grow(90).is_ok());
+        assert!(budget.take(1).is_err());
+        drop(share);
         assert!(budget.take(100).is_ok(), "everything was given back");
     }
 

@@ -15,7 +15,7 @@
 //! | `finished` | a run that has ended, and the return of its instance |
 //!
 //! **Invariant.** A run gets an instance whose state is that of a fresh one: either it is fresh, or its last call returned
-//! and `raw::Snapshot` has put back everything that a guest can write. After a trap or an exit an instance is dropped. So an
+//! and `raw::Snapshot` has put back everything that a guest can write. After a trap, an exit or a stop an instance is dropped. So an
 //! instance belongs to no container: those of the same content (the hash of the very bytes that an `/init` brought, once
 //! they were allowed to run) take theirs from one pool.
 
@@ -33,7 +33,7 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicBool, Ordering};
 
-use action_bundle::{Bounds, Kind, NodeTarget, WamrVersion};
+use action_bundle::{Artifact, Bounds, Kind, NodeTarget, WamrVersion};
 use executor_wasi::Host;
 use lock_api::{Mutex, RawMutex};
 
@@ -43,9 +43,10 @@ pub use self::finished::Finished;
 use self::modules::Modules;
 pub use self::raw::Buffer;
 use self::raw::ExecEnv;
+pub use self::raw::RunStopper;
 use self::shared::SharedModule;
 use crate::limits::{GUEST_MEMORY_MAX_BYTES, GUEST_STACK_BYTES};
-use crate::runtime::{Init, LoadError, OutOfMemory, Run, Runtime};
+use crate::runtime::{Init, LoadError, Occasion, OutOfMemory, Run, Runtime, StopReason, Watch};
 
 /// A WebAssembly page.
 const WASM_PAGE_BYTES: usize = 64 * 1024;
@@ -63,6 +64,9 @@ pub struct Config {
     /// The most memory that bodies and code take, all together: of requests that are being served, and of loaded modules
     /// that are kept (AOT code's data). In bytes.
     pub buffers_max_bytes: usize,
+    /// The most memory that WAMR takes: linear memories as they grow, native code, and what it makes of modules and instances.
+    /// In bytes.
+    pub engine_max_bytes: usize,
     /// Instances that are kept ready for each container; containers of the same content share theirs. More runs at once
     /// make theirs on the way.
     pub spares_max: usize,
@@ -75,6 +79,7 @@ impl Default for Config {
         Config {
             guest_memory_max_bytes: GUEST_MEMORY_MAX_BYTES,
             buffers_max_bytes: usize::MAX,
+            engine_max_bytes: usize::MAX,
             spares_max: 4,
             environment: Box::default(),
         }
@@ -146,7 +151,7 @@ impl<H: Host, L: RawMutex> Engine<H, L> {
         if IS_STARTED.swap(true, Ordering::AcqRel) {
             return Err(StartError::AlreadyStarted);
         }
-        if !raw::start() || !imports::register() {
+        if !raw::start(config.engine_max_bytes) || !imports::register() {
             return Err(StartError::OutOfMemory);
         }
         Ok(Engine {
@@ -164,6 +169,11 @@ impl<H: Host, L: RawMutex> Engine<H, L> {
         self.modules.len()
     }
 
+    /// How much memory WAMR has taken, in bytes: of [`Config::engine_max_bytes`].
+    pub fn memory_taken(&self) -> usize {
+        raw::memory_taken()
+    }
+
     fn environments(&self, kind: Kind) -> &Mutex<L, heapless::Vec<ExecEnv, ENVIRONMENTS_KEPT>> {
         match kind {
             Kind::Wasm => &self.interpreter_environments,
@@ -171,22 +181,26 @@ impl<H: Host, L: RawMutex> Engine<H, L> {
         }
     }
 
-    /// Call `run` with an execution environment: one that waits, or a new one.
+    /// Call `work` with an execution environment (one that waits, or a new one), and let `watch` stop it. Says why it was
+    /// stopped, if it was: whatever `work` gave is then not to be used.
     fn with_environment<T>(
         &self,
         kind: Kind,
-        instance: &mut raw::Instance,
-        run: impl FnOnce(&mut raw::Instance, &mut ExecEnv) -> T,
-    ) -> Result<T, OutOfMemory> {
+        watch: &impl Watch<RunStopper>,
+        occasion: Occasion,
+        work: impl FnOnce(&mut ExecEnv) -> T,
+    ) -> Result<(T, Option<StopReason>), OutOfMemory> {
         let waiting = self.environments(kind).lock().pop();
         let mut environment = match waiting {
             Some(environment) => environment,
-            None => ExecEnv::new(instance, Self::stack_bytes(kind))?,
+            None => ExecEnv::new(Self::stack_bytes(kind))?,
         };
-        let result = run(instance, &mut environment);
+        watch.begin(environment.begin_run(), occasion);
+        let result = work(&mut environment);
+        let stopped = watch.end();
         // One too many is dropped, which frees it.
         let _ = self.environments(kind).lock().push(environment);
-        Ok(result)
+        Ok((result, stopped))
     }
 
     fn stack_bytes(kind: Kind) -> u32 {
@@ -206,27 +220,47 @@ impl<H: Host, L: RawMutex> Runtime for Engine<H, L> {
     type Buffer = Buffer;
     type Action = Arc<Action<L>>;
     type Finished = Finished<L>;
+    type Stopper = RunStopper;
 
     fn buffer(&self, len: usize) -> Result<Buffer, OutOfMemory> {
         Buffer::new(&self.budget, len)
+    }
+
+    fn resize(&self, buffer: &mut Buffer, len: usize) -> Result<(), OutOfMemory> {
+        buffer.resize(len)
+    }
+
+    fn has_room(&self, artifact: &Artifact) -> bool {
+        // The fast interpreter's code is up to four times as long as a module; native code is copied once.
+        let estimate = artifact.range.len().saturating_mul(match artifact.kind {
+            Kind::Wasm => 4,
+            Kind::Aot => 2,
+        });
+        let left = self.config.engine_max_bytes.saturating_sub(raw::memory_taken());
+        estimate <= left || self.modules.get(&(artifact.hash, artifact.kind)).is_some()
     }
 
     fn load(&self, init: Init<Buffer>) -> Result<Arc<Action<L>>, LoadError> {
         self.load_action(init).map(Arc::new)
     }
 
-    fn run(&self, action: &Arc<Action<L>>, run: &Run<'_>) -> Finished<L> {
-        abi::run(self, action, run)
+    fn run(&self, action: &Arc<Action<L>>, run: &Run<'_>, watch: &impl Watch<RunStopper>) -> Finished<L> {
+        abi::run(self, action, run, watch)
     }
 
-    fn prepare(&self, action: &Arc<Action<L>>) {
+    fn prepare(&self, action: &Arc<Action<L>>, watch: &impl Watch<RunStopper>) {
         if action.spares() > 0 {
             return;
         }
-        match self.instantiate(&action.shared) {
-            Ok(ready) => action.put_back(ready),
+        let prepared = self.with_environment(action.shared.kind, watch, Occasion::Preparation, |environment| {
+            self.instantiate(&action.shared, environment)
+        });
+        match prepared {
+            Ok((Ok(ready), None)) => action.put_back(ready),
             // The next run meets the same error and tells the client.
-            Err(error) => log::debug!("no spare instance: {error:?}"),
+            Ok((Err(error), None)) => log::debug!("no spare instance: {error:?}"),
+            Ok((_, Some(reason))) => log::debug!("no spare instance: {reason:?}"),
+            Err(error) => log::debug!("no spare instance: {error}"),
         }
     }
 }

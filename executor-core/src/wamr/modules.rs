@@ -53,7 +53,8 @@ impl<M, L: RawMutex> Modules<M, L> {
         }
     }
 
-    fn get(&self, key: &Key) -> Option<Arc<M>> {
+    /// The module of this key, if it is loaded.
+    pub fn get(&self, key: &Key) -> Option<Arc<M>> {
         let entries = self.entries.lock();
         let index = entries.binary_search_by(|entry| entry.key.cmp(key)).ok()?;
         entries.get(index)?.module.upgrade()

@@ -15,7 +15,7 @@ use lock_api::{Mutex, RawMutex};
 
 use super::Engine;
 use super::abi::{Abi, Entries};
-use super::raw::{Buffer, Instance, Message, Module, Snapshot};
+use super::raw::{Buffer, ExecEnv, Instance, Message, Module, NewError, Snapshot};
 use crate::runtime::{LoadError, RunError};
 
 /// A loaded module, what is known of it, and the instances that are ready to run it.
@@ -50,7 +50,7 @@ impl<L: RawMutex> SharedModule<L> {
     /// # Errors
     /// [`LoadError::Module`], [`LoadError::UnknownAbi`]
     pub fn load(bytes: Buffer, range: Range<usize>, kind: Kind, spares_max: usize) -> Result<Self, LoadError> {
-        let module = Module::load(bytes, range).map_err(LoadError::Module)?;
+        let module = Module::load(bytes, range).map_err(load_error)?;
         check_imports(&module)?;
         let abi = Abi::recognise(&module)?;
         let wants_environment = module.imports().any(|(_, name, _)| name == c"environ_get");
@@ -111,7 +111,7 @@ impl<L: RawMutex> SharedModule<L> {
         if let Some(fresh) = noted {
             return Ok(fresh);
         }
-        let fresh = Arc::new(Snapshot::take(instance).map_err(|_| RunError::OutOfMemory)?);
+        let fresh = Arc::new(Snapshot::take(instance).map_err(|_| RunError::NoRoom)?);
         // Two first runs may both come here: the state that was noted first is for all.
         Ok(Arc::clone(self.pool.lock().fresh.get_or_insert(fresh)))
     }
@@ -119,26 +119,20 @@ impl<L: RawMutex> SharedModule<L> {
 
 impl<H: Host, L: RawMutex> Engine<H, L> {
     /// An instance for a run: a spare, or a new one.
-    pub(super) fn take_instance(&self, module: &SharedModule<L>) -> Result<Ready, RunError> {
+    pub(super) fn take_instance(&self, module: &SharedModule<L>, environment: &mut ExecEnv) -> Result<Ready, RunError> {
         match module.take_spare() {
             Some(ready) => Ok(ready),
-            None => self.instantiate(module),
+            None => self.instantiate(module, environment),
         }
     }
 
     /// A new instance, with its initialiser run, as the ABI has it.
-    pub(super) fn instantiate(&self, module: &SharedModule<L>) -> Result<Ready, RunError> {
+    pub(super) fn instantiate(&self, module: &SharedModule<L>, environment: &mut ExecEnv) -> Result<Ready, RunError> {
         let stack_bytes = Self::stack_bytes(module.kind);
-        let mut instance = Instance::new(&module.module, stack_bytes, self.max_memory_pages()).map_err(|message| {
-            log::debug!("instantiation failed: {message}");
-            if message.contains("memory failed") {
-                RunError::OutOfMemory
-            } else {
-                RunError::Instantiate
-            }
-        })?;
+        let mut instance = Instance::new(&module.module, environment, stack_bytes, self.max_memory_pages())
+            .map_err(instantiate_error)?;
         if let Some(initialize) = module.abi.initialiser(&instance) {
-            self.initialise(module, &mut instance, initialize)?;
+            self.initialise(environment, &mut instance, initialize)?;
         }
         let entries = Entries::find(module.abi, &instance).ok_or(RunError::Instantiate)?;
         let fresh = module.fresh(&instance)?;
@@ -147,6 +141,33 @@ impl<H: Host, L: RawMutex> Engine<H, L> {
             entries,
             fresh,
         })
+    }
+}
+
+fn load_error(message: Message) -> LoadError {
+    if tells_of_memory(&message) {
+        LoadError::OutOfMemory
+    } else {
+        LoadError::Module(message)
+    }
+}
+
+/// WAMR says only in words why it failed: "allocate memory failed", "allocate linear memory failed", "mmap memory failed", ….
+fn tells_of_memory(message: &Message) -> bool {
+    message.contains("memory failed")
+}
+
+fn instantiate_error(error: NewError) -> RunError {
+    match error {
+        NewError::Stopped => RunError::Cancelled,
+        NewError::Failed(message) => {
+            log::debug!("instantiation failed: {message}");
+            if tells_of_memory(&message) {
+                RunError::NoRoom
+            } else {
+                RunError::Instantiate
+            }
+        }
     }
 }
 

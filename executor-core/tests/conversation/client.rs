@@ -5,6 +5,7 @@ use std::convert::Infallible;
 use embedded_io::{ErrorType, Read, Write};
 use executor_core::http::Inbox;
 use executor_core::openwhisk::Listener;
+use executor_core::runtime::Unwatched;
 use executor_core::serve::{Next, serve_one};
 
 use crate::world::{TestExecutor, WASM_HEADER, World};
@@ -12,12 +13,21 @@ use crate::world::{TestExecutor, WASM_HEADER, World};
 /// The inbox is so small that long bodies do not fit.
 pub const INBOX_BYTES: usize = 512;
 
-/// A connection on which everything that the client sends is there at once, and which gives `piece` bytes a read.
+/// What one read gives of the bytes that a client sends.
+#[derive(Clone, Copy, Debug)]
+pub enum Pieces {
+    /// At most so many.
+    Of(usize),
+    /// Up to this place, or what is behind it.
+    CutAt(usize),
+}
+
+/// A connection on which everything that the client sends is there at once, and which gives it in pieces.
 pub struct Connection<'w> {
     world: &'w World,
     incoming: Vec<u8>,
     taken: usize,
-    piece: usize,
+    pieces: Pieces,
     pub outgoing: Vec<u8>,
 }
 
@@ -28,7 +38,12 @@ impl ErrorType for Connection<'_> {
 impl Read for Connection<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Infallible> {
         let rest = &self.incoming[self.taken..];
-        let count = rest.len().min(buffer.len()).min(self.piece);
+        let piece = match self.pieces {
+            Pieces::Of(count) => count,
+            Pieces::CutAt(place) if self.taken < place => place - self.taken,
+            Pieces::CutAt(_) => usize::MAX,
+        };
+        let count = rest.len().min(buffer.len()).min(piece);
         buffer[..count].copy_from_slice(&rest[..count]);
         self.taken += count;
         Ok(count)
@@ -63,16 +78,27 @@ pub fn converse(
     bytes: &[u8],
     piece: usize,
 ) -> (Vec<Response>, usize) {
+    converse_in(executor, world, listener, bytes, Pieces::Of(piece))
+}
+
+/// The same, in any pieces.
+pub fn converse_in(
+    executor: &TestExecutor<'_, '_>,
+    world: &World,
+    listener: Listener,
+    bytes: &[u8],
+    pieces: Pieces,
+) -> (Vec<Response>, usize) {
     let mut memory = [0; INBOX_BYTES];
     let mut inbox = Inbox::new(&mut memory);
     let mut connection = Connection {
         world,
         incoming: bytes.to_vec(),
         taken: 0,
-        piece,
+        pieces,
         outgoing: Vec::new(),
     };
-    while serve_one(executor, &mut connection, &mut inbox, listener) == Next::KeepAlive {}
+    while serve_one(executor, &mut connection, &mut inbox, listener, &Unwatched) == Next::KeepAlive {}
     let unread = connection.incoming.len() - connection.taken;
     (responses(&connection.outgoing), unread)
 }

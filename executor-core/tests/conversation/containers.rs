@@ -188,6 +188,35 @@ fn a_second_init_during_the_first_is_refused() {
 }
 
 #[test]
+fn idle_containers_make_room_for_a_run() {
+    with_executor(8, settings(), |executor, world| {
+        for (id, script) in [("a", "echo"), ("b", "echo:b"), ("c", "hungry"), ("d", "echo:d")] {
+            let at = |command: &str| format!("/{id}/{command}");
+            assert_eq!(
+                control(executor, world, &at("init"), &init_body(script)),
+                (200, OK.into())
+            );
+            assert_eq!(control(executor, world, &at("run"), "").0, 200);
+        }
+        world.take_events();
+        world.room.store(2, Ordering::SeqCst);
+        assert_eq!(control(executor, world, "/c/run", ""), (200, "[]".into()));
+        let mut events = world.take_events();
+        events.retain(|event| event == "no room" || event.starts_with("unload"));
+        events.truncate(4);
+        let expected = ["no room", "unload echo", "no room", "unload echo:b"];
+        assert_eq!(events, expected, "the longest idle first");
+        assert_eq!(executor.container_count(), 2);
+        // Nobody is left to make room.
+        world.room.store(0, Ordering::SeqCst);
+        let (status, body) = control(executor, world, "/c/run", "");
+        assert_eq!(status, 502);
+        assert!(body.contains("This node has no memory left"), "{body}");
+        assert_eq!(executor.container_count(), 1);
+    });
+}
+
+#[test]
 fn a_container_can_go_while_it_is_initialised() {
     with_executor(2, settings(), |executor, world| {
         let (has_come, let_go) = gate(world);

@@ -3,8 +3,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+mod chunked;
 mod client;
 mod containers;
+mod http;
+mod http_cases;
 mod init;
 mod run;
 mod transport;

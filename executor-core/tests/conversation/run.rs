@@ -3,7 +3,7 @@
 use executor_core::executor::Settings;
 use executor_core::openwhisk::{Listener, ReplyStyle};
 
-use crate::client::{answer, error, init_body};
+use crate::client::{answer, converse, error, init_body, post};
 use crate::world::{settings, with_executor};
 
 const NO_RESULT: &str = "The action did not return a dictionary or array.";
@@ -40,6 +40,21 @@ const RAN: &[&str] = &["ended |", "put back"];
 
 fn check(script: &str, body: &str, status: u16, text: &str) {
     check_with(settings(), script, body, status, text, RAN);
+}
+
+#[test]
+fn nobody_is_told_of_a_run_that_nobody_waits_for() {
+    with_executor(1, settings(), |executor, world| {
+        let listener = Listener::Container(executor.create().unwrap());
+        answer(executor, world, listener, "/init", &init_body("abandoned"));
+        world.take_events();
+        let two_requests = [post("/run", "{}"), post("/run", "{}")].concat();
+        let (responses, unread) = converse(executor, world, listener, &two_requests, usize::MAX);
+        assert!(responses.is_empty(), "{responses:?}");
+        assert_eq!(unread, 0, "both came at once");
+        // The connection is of no use any more: the second request is not served.
+        assert_eq!(world.take_events(), RAN);
+    });
 }
 
 #[test]
@@ -127,7 +142,7 @@ fn answers() {
         "overrun",
         "{}",
         502,
-        &error("The action exceeded its time limit and was stopped."),
+        &error("The action exceeded its time limits of 60000 milliseconds."),
     );
     check_with(
         settings(),

@@ -12,7 +12,9 @@ use executor_core::executor::{ContainerKey, Executor, Settings, Slot};
 use executor_core::json::{self, Str, Value};
 use executor_core::node::{NoPort, Node};
 use executor_core::openwhisk::{Variable, activation_variables, init_variables};
-use executor_core::runtime::{Finished, Init, LoadError, Logs, OutOfMemory, Run, RunError, Runtime, Trap};
+use executor_core::runtime::{
+    Finished, Init, LoadError, Logs, OutOfMemory, Run, RunError, Runtime, Stopper, Trap, Watch,
+};
 
 pub const WASM_HEADER: &[u8] = b"\0asm\x01\0\0\0";
 pub const AOT_HEADER: &[u8] = b"\0aot\x06\0\0\0";
@@ -26,6 +28,9 @@ pub struct World {
     pub memory: AtomicUsize,
     /// How many buffers it still gives.
     pub buffers: AtomicUsize,
+    /// For how many actions, all together, an action `hungry` finds room to run.
+    pub room: AtomicUsize,
+    pub loaded: AtomicUsize,
     /// Ports that are free; `None` if containers have none.
     pub ports: Mutex<Option<Vec<u16>>>,
     pub open_ports: Mutex<HashMap<u16, ContainerKey>>,
@@ -41,6 +46,8 @@ impl World {
             now_ms: AtomicU64::new(1000),
             memory: AtomicUsize::new(usize::MAX),
             buffers: AtomicUsize::new(usize::MAX),
+            room: AtomicUsize::new(usize::MAX),
+            loaded: AtomicUsize::new(0),
             ports: Mutex::new(None),
             open_ports: Mutex::default(),
             gate: Mutex::default(),
@@ -84,6 +91,7 @@ pub fn settings() -> Settings<'static> {
     Settings::new(Policy {
         trusted_keys: &[],
         trust_any_aot: true,
+        allow_uninterruptible: true,
         node: Some(node),
         artifact_max_bytes: 1 << 20,
         verified: None,
@@ -158,14 +166,23 @@ struct Loaded<'w> {
 
 impl Drop for Loaded<'_> {
     fn drop(&mut self) {
+        self.world.loaded.fetch_sub(1, Ordering::SeqCst);
         self.world.event(format!("unload {}", self.script));
     }
+}
+
+/// Scripts end by themselves.
+pub struct NoStopper;
+
+impl Stopper for NoStopper {
+    fn stop(&self) {}
 }
 
 impl<'w> Runtime for Engine<'w> {
     type Buffer = Vec<u8>;
     type Action = Action<'w>;
     type Finished = Ended<'w>;
+    type Stopper = NoStopper;
 
     fn buffer(&self, len: usize) -> Result<Vec<u8>, OutOfMemory> {
         let has_one = |count: usize| count.checked_sub(1);
@@ -207,6 +224,7 @@ impl<'w> Runtime for Engine<'w> {
             "gate load" => self.0.pass_gate(),
             _ => {}
         }
+        self.0.loaded.fetch_add(1, Ordering::SeqCst);
         Ok(Action(Arc::new(Loaded {
             world: self.0,
             script,
@@ -215,7 +233,7 @@ impl<'w> Runtime for Engine<'w> {
         })))
     }
 
-    fn run(&self, action: &Action<'w>, run: &Run<'_>) -> Ended<'w> {
+    fn run(&self, action: &Action<'w>, run: &Run<'_>, _: &impl Watch<NoStopper>) -> Ended<'w> {
         let script = action.0.script.as_str();
         let (word, rest) = script.split_once(':').unwrap_or((script, ""));
         let answer = match word {
@@ -231,7 +249,13 @@ impl<'w> Runtime for Engine<'w> {
             "env" => Ok(environment(action, run).into_bytes()),
             "trap" => Err(RunError::Trap(Trap::IntegerDivideByZero)),
             "exit" => Err(RunError::Exit(3)),
-            "overrun" => Err(RunError::Deadline),
+            "overrun" => Err(RunError::Deadline { limit_ms: 60_000 }),
+            "abandoned" => Err(RunError::Cancelled),
+            "hungry" if self.0.loaded.load(Ordering::SeqCst) > self.0.room.load(Ordering::SeqCst) => {
+                self.0.event("no room");
+                Err(RunError::NoRoom)
+            }
+            "hungry" => Ok(b"[]".to_vec()),
             "out of memory" => Err(RunError::OutOfMemory),
             "silent" => Err(RunError::NoAnswer),
             other => panic!("no such script: {other}"),
@@ -249,7 +273,7 @@ impl<'w> Runtime for Engine<'w> {
         }
     }
 
-    fn prepare(&self, action: &Action<'w>) {
+    fn prepare(&self, action: &Action<'w>, _: &impl Watch<NoStopper>) {
         self.0.event(format!("prepare {}", action.0.script));
     }
 }

@@ -7,12 +7,14 @@
     reason = "an error of loading holds the engine's words, as in the crate itself"
 )]
 
+pub mod stopping;
+
 use std::sync::{Arc, OnceLock};
 
 use action_bundle::{Artifact, ContentHash, Kind};
 use executor_core::json;
-use executor_core::runtime::{Finished, Init, LoadError, Run, RunError, Runtime, Trap};
-use executor_core::wamr::{Action, Buffer, Config, Engine};
+use executor_core::runtime::{Finished, Init, LoadError, Run, RunError, Runtime, Trap, Unwatched, Watch};
+use executor_core::wamr::{Action, Buffer, Config, Engine, RunStopper};
 use executor_wasi::{Errno, Host, Interrupted, NoFiles};
 use parking_lot::RawMutex;
 
@@ -39,7 +41,8 @@ impl Host for TestHost {
         Ok(())
     }
 
-    fn sleep_ns(&self, _: u64) -> Result<(), Interrupted> {
+    fn sleep_ns(&self, duration_ns: u64) -> Result<(), Interrupted> {
+        std::thread::sleep(std::time::Duration::from_nanos(duration_ns));
         Ok(())
     }
 }
@@ -102,6 +105,10 @@ struct Outcome {
 }
 
 fn run_with(action: &TestAction, value: &str, fields: &str) -> Outcome {
+    outcome(action, value, fields, &Unwatched)
+}
+
+fn outcome(action: &TestAction, value: &str, fields: &str, watch: &impl Watch<RunStopper>) -> Outcome {
     let json::Value::Object(fields) = json::parse(fields.as_bytes()).expect("the test's JSON is valid") else {
         panic!("fields are an object")
     };
@@ -110,7 +117,7 @@ fn run_with(action: &TestAction, value: &str, fields: &str) -> Outcome {
         fields,
         deadline_epoch_ms: None,
     };
-    let finished = engine().run(action, &run);
+    let finished = engine().run(action, &run, watch);
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("the test's guests write UTF-8");
     Outcome {
         answer: finished.answer().map(text),
@@ -120,7 +127,11 @@ fn run_with(action: &TestAction, value: &str, fields: &str) -> Outcome {
 }
 
 fn run(action: &TestAction, value: &str) -> Result<String, RunError> {
-    run_with(action, value, "{}").answer
+    run_watched(action, value, &Unwatched)
+}
+
+fn run_watched(action: &TestAction, value: &str, watch: &impl Watch<RunStopper>) -> Result<String, RunError> {
+    outcome(action, value, "{}", watch).answer
 }
 
 /// The answer is what the guest says, and is read from where it says.
@@ -146,7 +157,7 @@ pub fn every_run_is_fresh(compile: Compile) {
         assert_eq!(run(&action, "{}").as_ref(), Ok(&first));
     }
     // Prepared ahead, as after an init.
-    engine().prepare(&action);
+    engine().prepare(&action, &Unwatched);
     assert_eq!(run(&action, "{}"), Ok(first.clone()));
     // Several at once take instances of their own, and all of them come back fresh.
     std::thread::scope(|scope| {
@@ -250,7 +261,7 @@ pub fn start_functions_may_fail(compile: Compile) {
         format!(r#"(module {rest} (data (i32.const 65535) "xy"))"#),
     ] {
         let action = load(compile, &fault);
-        engine().prepare(&action);
+        engine().prepare(&action, &Unwatched);
         assert_eq!(run(&action, "{}"), Err(RunError::Instantiate));
     }
     let too_large = r#"(module (memory (export "memory") 5000) (func (export "_start")))"#;
@@ -398,8 +409,8 @@ pub fn containers_share_a_module(compile: Compile) {
     assert!(one.shares_module_with(&other));
     assert!(!one.shares_module_with(&stranger));
     // What one has prepared serves the other, and comes back to both.
-    engine().prepare(&one);
-    engine().prepare(&other);
+    engine().prepare(&one, &Unwatched);
+    engine().prepare(&other, &Unwatched);
     assert_eq!(other.spares(), 1);
     let first = run(&one, "{}").expect("the guest answers");
     for action in [&other, &one, &other, &other] {
@@ -431,7 +442,7 @@ pub fn faults_do_not_reach_those_that_share(compile: Compile) {
     let (one, other) = (load(compile, &wat), load(compile, &wat));
     assert!(one.shares_module_with(&other));
     for fault in 0..7 {
-        engine().prepare(&one);
+        engine().prepare(&one, &Unwatched);
         let trapped = run(&one, &format!("{{\"f\":{fault}}}"));
         assert!(matches!(trapped, Err(RunError::Trap(_))), "{trapped:?}");
         assert_eq!(other.spares(), 0, "it was thrown away");
@@ -508,7 +519,11 @@ pub fn spares_are_bounded(compile: Compile) {
             deadline_epoch_ms: None,
         };
         // None ends before all have run.
-        drop((0..3 * each).map(|_| engine().run(&one, &run)).collect::<Vec<_>>());
+        drop(
+            (0..3 * each)
+                .map(|_| engine().run(&one, &run, &Unwatched))
+                .collect::<Vec<_>>(),
+        );
     };
     burst();
     assert_eq!(one.spares(), 2 * each);
@@ -540,4 +555,30 @@ pub fn modules_are_unloaded(compile: Compile) {
     assert_eq!(loaded(), 0);
     assert_eq!(run(&load(compile, echo), "{}"), Ok("{}".to_owned()));
     assert_eq!(loaded(), 0);
+}
+
+/// What the engine takes of the machine's memory is counted, and goes back to what it was: after growth, a shrunk memory, a
+/// trap, a module that does not load, and with the last container.
+pub fn memory_is_counted(compile: Compile) {
+    let taken = || engine().memory_taken();
+    let hostile = include_str!("guests/hostile.wat");
+    // The environments that wait for the next run are the engine's own: they stay.
+    assert!(run(&load(compile, hostile), "{}").is_ok());
+    let before = taken();
+    for _ in 0..3 {
+        let action = load(compile, hostile);
+        let loaded = taken();
+        assert!(loaded > before, "the module");
+        assert!(run(&action, "{}").is_ok());
+        // Two pages; while it ran, seven.
+        let warm = taken();
+        assert!((128 << 10..256 << 10).contains(&(warm - loaded)), "{}", warm - loaded);
+        assert!(run(&action, "{}").is_ok());
+        assert_eq!(taken(), warm);
+        let faulty = load(compile, include_str!("guests/faulty.wat"));
+        assert_eq!(run(&faulty, "{\"f\":0}"), Err(RunError::Trap(Trap::Unreachable)));
+        assert!(load_with(compile, "(module)", None, None).is_err());
+        drop((action, faulty));
+        assert_eq!(taken(), before);
+    }
 }

@@ -9,7 +9,6 @@ pub struct Target {
     abi: String,
     triple: String,
     fast_interpreter: bool,
-    thread_manager: bool,
 }
 
 impl Target {
@@ -21,7 +20,6 @@ impl Target {
             abi: cargo("CFG_TARGET_ABI"),
             triple: env::var("TARGET").unwrap_or_default(),
             fast_interpreter: env::var_os("CARGO_FEATURE_FAST_INTERPRETER").is_some(),
-            thread_manager: env::var_os("CARGO_FEATURE_THREAD_MANAGER").is_some(),
         };
         assert!(
             target.os == "linux",
@@ -84,7 +82,9 @@ pub fn defines(target: &Target) -> Vec<(String, String)> {
         ("WASM_DISABLE_HW_BOUND_CHECK", "1"),
         ("WASM_DISABLE_STACK_HW_BOUND_CHECK", "1"),
         ("WASM_DISABLE_WRITE_GS_BASE", "1"),
-        ("WASM_ENABLE_THREAD_MGR", on(target.thread_manager)),
+        // Guests are stopped without it (`patch`): it would cut each guest's C stack to a fifth, for threads of its own, and
+        // give every instance and environment locks.
+        ("WASM_ENABLE_THREAD_MGR", "0"),
         // The stack that a host call may still use when a guest has used up its share.
         ("WASM_STACK_GUARD_SIZE", "32768"),
         // WASI and every other import are supplied from Rust.
@@ -116,25 +116,54 @@ pub fn includes(_: &Target) -> Vec<&'static str> {
         "iwasm/common",
         "iwasm/interpreter",
         "iwasm/aot",
-        "iwasm/libraries/thread-mgr",
         "shared/include",
         "shared/utils",
         "shared/mem-alloc",
         "shared/platform/include",
         "shared/platform/linux",
+        // For `c/memory_map.c`, which includes posix_memmap.c.
+        "shared/platform/common/posix",
         "shared/platform/common/libc-util",
     ]
 }
 
+/// Compiled from changed copies (`patch`). Below WAMR's `core`.
+pub fn interpreter(target: &Target) -> &'static str {
+    if target.fast_interpreter {
+        "iwasm/interpreter/wasm_interp_fast.c"
+    } else {
+        "iwasm/interpreter/wasm_interp_classic.c"
+    }
+}
+
+/// Compiled from a changed copy (`patch`). Below WAMR's `core`.
+pub const AOT_LOADER: &str = "iwasm/aot/aot_loader.c";
+
+/// Those that run what a module has run at its instantiation, on an environment that they make for it. Ours is one that can
+/// be stopped: they are compiled with [`START_ENVIRONMENT`]. Below WAMR's `core`.
+pub const INSTANTIATING: [&str; 2] = ["iwasm/interpreter/wasm_runtime.c", "iwasm/aot/aot_runtime.c"];
+
+/// What those files call in place of WAMR's own: `c/stop.c` has it.
+pub const START_ENVIRONMENT: [(&str, &str); 2] = [
+    ("wasm_exec_env_create", "wamr_sys_start_env_create"),
+    ("wasm_exec_env_destroy", "wamr_sys_start_env_destroy"),
+];
+
+/// Maps and unmaps the pages of linear memories; [`AOT_LOADER`] does those of native code. Both are compiled with [`PAGES`].
 /// Below WAMR's `core`.
+pub const LINEAR_MEMORY: &str = "iwasm/common/wasm_memory.c";
+
+/// What those files call in place of WAMR's platform layer, so that it is counted: `c/memory.c` has it.
+pub const PAGES: [(&str, &str); 3] = [
+    ("os_mmap", "wamr_sys_mmap"),
+    ("os_mremap", "wamr_sys_mremap"),
+    ("os_munmap", "wamr_sys_munmap"),
+];
+
+/// All others, below WAMR's `core`.
 pub fn sources(target: &Target) -> Vec<String> {
     let (_, invoke_native, relocation) = target.processor();
-    let interpreter = if target.fast_interpreter {
-        "wasm_interp_fast"
-    } else {
-        "wasm_interp_classic"
-    };
-    let mut groups: Vec<(&str, Vec<&str>)> = vec![
+    let groups: Vec<(&str, Vec<&str>)> = vec![
         (
             "iwasm/common",
             vec![
@@ -143,15 +172,14 @@ pub fn sources(target: &Target) -> Vec<String> {
                 "wasm_c_api.c",
                 "wasm_exec_env.c",
                 "wasm_loader_common.c",
-                "wasm_memory.c",
                 "wasm_native.c",
                 "wasm_runtime_common.c",
                 "wasm_shared_memory.c",
             ],
         ),
         ("iwasm/common/arch", vec![invoke_native]),
-        ("iwasm/interpreter", vec!["wasm_loader.c", "wasm_runtime.c"]),
-        ("iwasm/aot", vec!["aot_intrinsic.c", "aot_loader.c", "aot_runtime.c"]),
+        ("iwasm/interpreter", vec!["wasm_loader.c"]),
+        ("iwasm/aot", vec!["aot_intrinsic.c"]),
         ("iwasm/aot/arch", vec![relocation]),
         ("shared/mem-alloc", vec!["mem_alloc.c"]),
         (
@@ -179,20 +207,14 @@ pub fn sources(target: &Target) -> Vec<String> {
             vec![
                 "posix_blocking_op.c",
                 "posix_malloc.c",
-                "posix_memmap.c",
                 "posix_sleep.c",
                 "posix_thread.c",
                 "posix_time.c",
             ],
         ),
     ];
-    if target.thread_manager {
-        groups.push(("iwasm/libraries/thread-mgr", vec!["thread_manager.c"]));
-    }
-    let mut sources: Vec<String> = groups
+    groups
         .iter()
         .flat_map(|(folder, names)| names.iter().map(move |name| format!("{folder}/{name}")))
-        .collect();
-    sources.push(format!("iwasm/interpreter/{interpreter}.c"));
-    sources
+        .collect()
 }

@@ -12,13 +12,18 @@ _Static_assert(offsetof(NativeSymbol, func_ptr) == sizeof(void *), "NativeSymbol
 _Static_assert(offsetof(NativeSymbol, signature) == 2 * sizeof(void *), "NativeSymbol: signature third");
 _Static_assert(offsetof(NativeSymbol, attachment) == 3 * sizeof(void *), "NativeSymbol: attachment last");
 
+/* `memory_bytes`: the most that WAMR may take of the machine's memory. */
 bool
-wamr_sys_init(void)
+wamr_sys_init(size_t memory_bytes)
 {
     RuntimeInitArgs args;
 
     memset(&args, 0, sizeof(args));
-    args.mem_alloc_type = Alloc_With_System_Allocator;
+    args.mem_alloc_type = Alloc_With_Allocator;
+    args.mem_alloc_option.allocator.malloc_func = wamr_sys_malloc;
+    args.mem_alloc_option.allocator.realloc_func = wamr_sys_realloc;
+    args.mem_alloc_option.allocator.free_func = wamr_sys_free;
+    wamr_sys_memory_bound(memory_bytes);
     args.running_mode = Mode_Interp;
     if (!wasm_runtime_full_init(&args))
         return false;
@@ -56,16 +61,22 @@ wamr_sys_load(uint8_t *bytes, uint32_t size, char *error, uint32_t error_size)
     return wasm_runtime_load_ex(bytes, size, &args, error, error_size);
 }
 
+/* `env` serves what the module has run at its instantiation, and nothing else is running on it. */
 wasm_module_inst_t
-wamr_sys_instantiate(wasm_module_t module, uint32_t stack_bytes, uint32_t max_memory_pages, char *error,
-                     uint32_t error_size)
+wamr_sys_instantiate(wasm_module_t module, wasm_exec_env_t env, uint32_t stack_bytes, uint32_t max_memory_pages,
+                     char *error, uint32_t error_size)
 {
-    InstantiationArgs args;
+    struct InstantiationArgs2 args;
+    wasm_module_inst_t instance;
 
-    memset(&args, 0, sizeof(args));
-    args.default_stack_size = stack_bytes;
-    args.max_memory_pages = max_memory_pages;
-    return wasm_runtime_instantiate_ex(module, &args, error, error_size);
+    wasm_runtime_instantiation_args_set_defaults(&args);
+    args.v1.default_stack_size = stack_bytes;
+    args.v1.max_memory_pages = max_memory_pages;
+    args.custom_data = env;
+    instance = wasm_runtime_instantiate_ex2(module, &args, error, error_size);
+    if (instance)
+        wasm_runtime_set_custom_data(instance, NULL);
+    return instance;
 }
 
 static char

@@ -14,4 +14,19 @@
 
 #include "aot_runtime.h"
 
+void
+wamr_sys_exec_env_bind(wasm_exec_env_t env, wasm_module_inst_t instance, void *user_data);
+
+/* memory.c */
+void
+wamr_sys_memory_bound(size_t bytes);
+void *
+wamr_sys_malloc(unsigned int bytes);
+void *
+wamr_sys_realloc(void *block, unsigned int bytes);
+void
+wamr_sys_free(void *block);
+void *
+wamr_sys_mremap(void *pages, size_t old_size, size_t new_size);
+
 #endif

@@ -127,7 +127,7 @@ wamr_sys_memory_shrink(wasm_module_inst_t instance, uint32_t pages, size_t bytes
 
     if (!memory || bytes == 0 || memory->heap_data != memory->heap_data_end)
         return false;
-    data = os_mremap(memory->memory_data, memory->memory_data_size, bytes);
+    data = wamr_sys_mremap(memory->memory_data, memory->memory_data_size, bytes);
     if (!data)
         return false;
     memory->memory_data = data;

@@ -2,7 +2,7 @@
 //!
 //! The C sources come from the crates.io package `wamrx-sys` and are compiled by `build/`, with our own few lines in `c/`,
 //! which hide every layout but [`NativeSymbol`]'s. The functions are documented in WAMR's `wasm_export.h` (`wasm_runtime_*`)
-//! and in `c/border.c` and `c/state.c` (`wamr_sys_*`).
+//! and in `c/border.c`, `c/memory.c`, `c/state.c` and `c/stop.c` (`wamr_sys_*`).
 #![no_std]
 #![allow(unsafe_code)] // the border itself: declarations only
 
@@ -57,12 +57,14 @@ pub const KIND_FUNCTION: i32 = 0;
 pub const KIND_MEMORY: i32 = 2;
 
 unsafe extern "C" {
-    pub fn wamr_sys_init() -> bool;
+    pub fn wamr_sys_init(memory_bytes: usize) -> bool;
+    pub fn wamr_sys_memory_taken() -> usize;
     pub fn wamr_sys_aot_format_version() -> u32;
     pub fn wamr_sys_thread_prepare();
     pub fn wamr_sys_load(bytes: *mut u8, size: u32, error: *mut c_char, error_size: u32) -> *mut Module;
     pub fn wamr_sys_instantiate(
         module: *mut Module,
+        env: *mut ExecEnv,
         stack_bytes: u32,
         max_memory_pages: u32,
         error: *mut c_char,
@@ -82,6 +84,9 @@ unsafe extern "C" {
         kind: *mut i32,
         linked: *mut bool,
     ) -> *const c_char;
+    pub fn wamr_sys_exec_env_create(stack_bytes: u32) -> *mut ExecEnv;
+    pub fn wamr_sys_exec_env_destroy(env: *mut ExecEnv);
+    pub fn wamr_sys_exec_env_stop_flag(env: *mut ExecEnv) -> *mut u32;
     pub fn wamr_sys_exec_env_bind(env: *mut ExecEnv, instance: *mut Instance, user_data: *mut c_void);
 
     pub fn wamr_sys_state_bytes(instance: *mut Instance) -> usize;
@@ -100,8 +105,6 @@ unsafe extern "C" {
     pub fn wasm_runtime_get_import_count(module: *mut Module) -> i32;
     pub fn wasm_runtime_deinstantiate(instance: *mut Instance);
     pub fn wasm_runtime_lookup_function(instance: *mut Instance, name: *const c_char) -> *mut Function;
-    pub fn wasm_runtime_create_exec_env(instance: *mut Instance, stack_bytes: u32) -> *mut ExecEnv;
-    pub fn wasm_runtime_destroy_exec_env(env: *mut ExecEnv);
     pub fn wasm_runtime_get_user_data(env: *mut ExecEnv) -> *mut c_void;
     pub fn wasm_runtime_get_function_attachment(env: *mut ExecEnv) -> *mut c_void;
     pub fn wasm_runtime_get_module_inst(env: *mut ExecEnv) -> *mut Instance;

@@ -2,8 +2,6 @@
 //!
 //! Nothing in here outlives the run; two runs share nothing but what lies in the host's directories.
 
-use core::sync::atomic::{AtomicBool, Ordering};
-
 use crate::descriptors::Descriptors;
 use crate::host::{Host, Interrupted};
 use crate::output::Output;
@@ -16,10 +14,10 @@ pub struct Context<'r, H: Host> {
     pub(crate) output: &'r mut Output,
     pub(crate) descriptors: Descriptors<'r, H>,
     deadline_monotonic_ns: Option<u64>,
-    stop_flag: Option<&'r AtomicBool>,
+    is_stopped: Option<&'r dyn Fn() -> bool>,
 }
 
-/// How long a guest sleeps before its stop flag is looked at again: short for whoever waits for the stop, long for a
+/// How long a guest sleeps before it is asked again whether it is to be stopped: short for whoever waits for the stop, long for a
 /// processor with many sleepers.
 const SLEEP_SLICE_NS: u64 = 20_000_000;
 
@@ -77,7 +75,7 @@ impl<'r, H: Host> Context<'r, H> {
             output,
             descriptors: Descriptors::new(host.preopened()),
             deadline_monotonic_ns: None,
-            stop_flag: None,
+            is_stopped: None,
         }
     }
 
@@ -87,9 +85,17 @@ impl<'r, H: Host> Context<'r, H> {
         self.deadline_monotonic_ns = Some(monotonic_ns);
     }
 
-    /// The guest is stopped in its sleep, at most 20 ms after the flag was set.
-    pub fn stop_when(&mut self, flag: &'r AtomicBool) {
-        self.stop_flag = Some(flag);
+    /// The guest is stopped in its sleep, at most 20 ms after `is_stopped` has become true.
+    pub fn stop_when(&mut self, is_stopped: &'r dyn Fn() -> bool) {
+        self.is_stopped = Some(is_stopped);
+    }
+
+    /// For host calls that take long: whether the run is to be stopped.
+    pub(crate) fn check_stop(&self) -> Result<(), Interrupted> {
+        match self.is_stopped {
+            Some(is_stopped) if is_stopped() => Err(Interrupted),
+            _ => Ok(()),
+        }
     }
 
     /// Block the calling thread, unless the run is to be stopped.
@@ -99,8 +105,8 @@ impl<'r, H: Host> Context<'r, H> {
         });
         let mut rest_ns = duration_ns.min(allowed_ns);
         while rest_ns > 0 {
-            let slice_ns = match self.stop_flag {
-                Some(flag) if flag.load(Ordering::Relaxed) => return Err(Interrupted),
+            self.check_stop()?;
+            let slice_ns = match self.is_stopped {
                 Some(_) => rest_ns.min(SLEEP_SLICE_NS),
                 None => rest_ns,
             };

@@ -20,7 +20,7 @@ pub const MODULE: &CStr = c"wasi_snapshot_preview1";
 pub enum Stop {
     /// The guest called `proc_exit` with this code.
     Exit(u32),
-    /// The guest slept, and its deadline came, its stop flag was set, or the host asked for it.
+    /// The guest slept, and its deadline came, it was told to stop, or the host asked for it.
     Interrupted,
 }
 

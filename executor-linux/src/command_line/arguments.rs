@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use executor_core::limits::CONTAINER_IDLE_MAX_MS;
+use executor_core::limits::{CONTAINER_IDLE_MAX_MS, RUN_MAX_MS};
 use executor_core::openwhisk::ReplyStyle;
 use lexopt::Arg;
 use log::LevelFilter;
@@ -20,6 +20,7 @@ use log::LevelFilter;
 use super::defaults::Defaults;
 use super::help;
 use crate::memory_budget::MemoryBudget;
+use crate::sandbox;
 use crate::wasi_files::Grant;
 
 /// The least that can be divided: a quarter of it, the longest body of an `/init`, takes any of our example bundles.
@@ -47,12 +48,18 @@ pub struct Engine {
     pub trust: Vec<String>,
     /// Run unsigned native code.
     pub trust_any_aot: bool,
+    /// Run native code that cannot be stopped.
+    pub allow_uninterruptible: bool,
     /// Directories that guests may use.
     pub allow_dirs: Vec<Grant>,
+    /// How the process confines itself.
+    pub sandbox: sandbox::Mode,
     /// The memory for bodies, code and guests. `None`: no limit.
     pub memory_total_bytes: Option<usize>,
     /// The most linear memory of an instance. `None`: a share of the total.
     pub memory_max_bytes: Option<usize>,
+    /// The longest that a run may take.
+    pub run_max: Duration,
     /// The executor's own messages. `None`: as the environment says.
     pub log: Option<LevelFilter>,
 }
@@ -101,9 +108,12 @@ impl Engine {
         Engine {
             trust: Vec::new(),
             trust_any_aot: false,
+            allow_uninterruptible: false,
             allow_dirs: Vec::new(),
+            sandbox: sandbox::Mode::Auto,
             memory_total_bytes: defaults.memory_total_bytes,
             memory_max_bytes: None,
+            run_max: Duration::from_millis(RUN_MAX_MS),
             log: None,
         }
     }
@@ -259,10 +269,12 @@ impl Engine {
         match option {
             "trust" => self.trust.push(text(option, arguments)?),
             "trust-any-aot" => self.trust_any_aot = true,
+            "allow-uninterruptible-aot" => self.allow_uninterruptible = true,
             "allow-dir" => {
                 let Directory(grant) = value(option, "HOST or HOST::/GUEST", arguments)?;
                 self.allow_dirs.push(grant);
             }
+            "sandbox" => self.sandbox = value(option, "on, off or auto", arguments)?,
             "memory-max" => {
                 // One page to the most that a 32-bit memory can have.
                 let bytes = bytes(option, ("64K", 64 << 10), Some(("4G", 4 << 30)), arguments)?;
@@ -271,6 +283,7 @@ impl Engine {
             "memory-total" => {
                 self.memory_total_bytes = Some(bytes(option, ("8M", MEMORY_TOTAL_LEAST_BYTES), None, arguments)?);
             }
+            "run-seconds-max" => self.run_max = seconds(option, 1, arguments)?,
             "log" => self.log = Some(value(option, "off, error, warn, info, debug or trace", arguments)?),
             _ => return Ok(false),
         }

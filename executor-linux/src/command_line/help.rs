@@ -53,13 +53,22 @@ macro_rules! engine_options {
                            form ed25519-public:…, FILE holds one. Repeatable
   --trust-any-aot          Run native code that nobody signed. For development:
                            it has all rights of this process
+  --allow-uninterruptible-aot
+                           Run native code that was built without interrupts: if
+                           it does not end, nothing ends it, and another thread
+                           is started in place of the one that it holds
   --allow-dir HOST[::GUEST]
                            Let guests use the directory HOST, as GUEST.
                            Repeatable
+  --sandbox on|off|auto    Take from this process what it does not need: other
+                           files, connections to others, most system calls.
+                           auto: what the kernel can do; on: all, or fail [auto]
   --memory-total BYTES     Memory for bodies and code (half) and for guests
                            (half); K, M, G [@memory-total]
   --memory-max BYTES       Linear memory of one instance; if not given, half of
                            --memory-total, at most 256M [@memory-max]
+  --run-seconds-max S      A run that has not ended after S seconds is stopped,
+                           if its request sets no earlier deadline         [300]
   --log LEVEL              off, error, warn, info, debug, trace; also the
                            variable EXECUTOR_LOG                          [warn]
 

@@ -13,8 +13,8 @@ use std::{fs, io};
 
 use executor_core::json;
 use executor_core::openwhisk::Listener;
-use executor_core::wamr;
-use log::{LevelFilter, info};
+use executor_core::wamr::{self, RunStopper};
+use log::{LevelFilter, info, warn};
 
 use crate::activation_log::ActivationLog;
 use crate::assembly;
@@ -22,11 +22,13 @@ use crate::memory_budget::in_units;
 use crate::node::LinuxNode;
 use crate::once::{self, Outcome};
 use crate::ports::Ports;
+use crate::sandbox::{Needs, Role, Sandbox, SandboxError};
 use crate::server::activity::Activity;
 use crate::server::pool::Pool;
 use crate::server::reactor::Reactor;
 use crate::service::Actions;
 use crate::supervisor::{End, Signals, supervise};
+use crate::watchdog::Watchdog;
 use crate::{cpu_features, descriptors, logger};
 use arguments::{Command, Engine, Invoker, Run, Server};
 use defaults::Program;
@@ -101,14 +103,19 @@ fn serve(program: &Program, engine: &Engine, server: &Server, invoker: Option<&I
     let (_, address) = reactor
         .open(server.listen, listener)
         .map_err(|error| format!("cannot listen on {}: {}", server.listen, io::Error::from(error)))?;
-    let pool = Pool::start(Actions(executor), reactor.clone(), activity.clone(), server.threads_max)?;
+    let sandbox = raise_sandbox(engine, invoker.is_some())?;
+    let watchdog = start_watchdog(engine, &sandbox)?;
+    enter_sandbox(&sandbox, Role::Server)?;
+    let actions = Actions { executor, watchdog };
+    let pool = Pool::start(actions, reactor.clone(), activity.clone(), server.threads_max)?;
     complain(&format!("{}: listening on {address}", program.name));
     let end = supervise(&signals, &activity, tick, server.drain, || {
         reactor.expire(CONNECTION_IDLE_MAX);
-        let reaped = pool.service().0.reap_idle();
+        let reaped = pool.service().executor.reap_idle();
         if reaped > 0 {
             info!("removed {reaped} idle containers");
         }
+        pool.replace_given_up();
     });
     Ok(match end {
         End::Drained => ExitCode::SUCCESS,
@@ -131,7 +138,12 @@ fn run_once(engine: &Engine, run: &Run) -> Result<ExitCode, Failure> {
     let settings = assembly::settings(engine)?;
     let node = LinuxNode::new(None, ActivationLog::to_stderr(), Arc::new(Activity::new()?));
     let executor = assembly::executor(engine, settings, node, 1)?;
-    let (result, status) = match once::run(&executor, &code, &run.main, &input) {
+    // Looks for the main thread's stack in `/proc`.
+    wamr::prepare_thread();
+    let sandbox = raise_sandbox(engine, false)?;
+    let watchdog = start_watchdog(engine, &sandbox)?;
+    enter_sandbox(&sandbox, Role::Run)?;
+    let (result, status) = match once::run(&executor, &watchdog.seat(), &code, &run.main, &input) {
         Outcome::Success(result) => (result, ExitCode::SUCCESS),
         Outcome::ApplicationError(result) | Outcome::DeveloperError(result) => (result, FAILURE.into()),
     };
@@ -140,6 +152,37 @@ fn run_once(engine: &Engine, run: &Run) -> Result<ExitCode, Failure> {
     stdout.write_all(b"\n")?;
     stdout.flush()?;
     Ok(status)
+}
+
+/// Everything is open now: from here on this process has its own files and ports, and what is granted to guests.
+fn raise_sandbox(engine: &Engine, ports: bool) -> Result<Arc<Sandbox>, Failure> {
+    let needs = Needs {
+        grants: &engine.allow_dirs,
+        ports,
+    };
+    Sandbox::raise(engine.sandbox, needs).map(Arc::new).map_err(no_sandbox)
+}
+
+/// The one thread with a role of its own. It starts before the main thread has its role, in which no other can be started.
+fn start_watchdog(engine: &Engine, sandbox: &Arc<Sandbox>) -> Result<Arc<Watchdog<RunStopper>>, Failure> {
+    let sandbox = sandbox.clone();
+    let confine = move || {
+        if let Err(error) = sandbox.enter(Role::Watchdog) {
+            warn!("--sandbox: the watchdog: {error}");
+        }
+    };
+    Ok(Watchdog::start(engine.run_max, confine)?)
+}
+
+/// The main thread's system calls, and those of all threads that it will start.
+fn enter_sandbox(sandbox: &Sandbox, role: Role) -> Result<(), Failure> {
+    sandbox.enter(role).map_err(no_sandbox)?;
+    sandbox.tell(role);
+    Ok(())
+}
+
+fn no_sandbox(error: SandboxError) -> Failure {
+    format!("--sandbox: {error}").into()
 }
 
 fn read_code(path: &Path) -> Result<Vec<u8>, Failure> {

@@ -6,6 +6,7 @@
 //! | `registry` | the slots behind epoll's tokens |
 //! | [`reactor`] | one epoll instance: listeners and parked connections |
 //! | [`connection`] | a connection in a worker's hands, as `embedded_io` sees it |
+//! | [`waiting_room`] | how many workers wait for slow clients |
 //! | [`pool`] | the workers |
 //! | [`activity`] | how many requests are being served, and whether the process drains |
 //!
@@ -20,3 +21,4 @@ pub mod listening;
 pub mod pool;
 pub mod reactor;
 mod registry;
+pub mod waiting_room;

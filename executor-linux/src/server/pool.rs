@@ -2,7 +2,8 @@
 //!
 //! A request is accepted, read, run and answered by one thread, without a hand-over. A thread that blocks in a guest
 //! blocks nobody else: whenever the last waiting worker takes work, it starts another one first. Workers that have
-//! nothing to do leave after a while.
+//! nothing to do leave after a while. Workers that wait for a client in the midst of a request are at most half of all:
+//! see [`super::waiting_room`].
 
 use std::io;
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use log::{debug, warn};
 use super::activity::Activity;
 use super::connection::Connection;
 use super::reactor::{Event, Idle, Reactor};
+use super::waiting_room::{Bell, WaitingRoom};
 
 /// Workers that wait for work even if there has been none for long: as many as clients usually come at once on a small
 /// machine, so that starting threads is not on a request's way.
@@ -50,6 +52,11 @@ pub trait Service: Send + Sync + 'static {
 
     /// Serve one request.
     fn serve(&self, inbox: &mut Self::Inbox<'_>, connection: &mut Connection<'_>, listener: Self::Listener) -> After;
+
+    /// How many workers are held by something that cannot be stopped.
+    fn given_up(&self) -> usize {
+        0
+    }
 }
 
 /// What becomes of a connection after a request.
@@ -75,6 +82,8 @@ pub struct Pool<S: Service> {
     waiting: AtomicUsize,
     /// Workers that wait for a client whose connection they hold.
     lingering: AtomicUsize,
+    /// Where workers wait for the rest of requests, and for slow readers.
+    waiting_room: WaitingRoom,
 }
 
 impl<S: Service> Pool<S> {
@@ -96,6 +105,7 @@ impl<S: Service> Pool<S> {
             threads: AtomicUsize::new(0),
             waiting: AtomicUsize::new(0),
             lingering: AtomicUsize::new(0),
+            waiting_room: WaitingRoom::new(threads_max / 2),
         });
         pool.spawn()?;
         Ok(pool)
@@ -106,8 +116,23 @@ impl<S: Service> Pool<S> {
         &self.service
     }
 
+    /// Workers that are given up do not count, up to as many again: they hold a processor each.
+    fn threads_max(&self) -> usize {
+        self.threads_max + self.service.given_up().min(self.threads_max)
+    }
+
+    /// Start a worker if none waits and some are given up. Call this now and then.
+    pub fn replace_given_up(self: &Arc<Self>) {
+        if self.waiting.load(Ordering::Relaxed) == 0
+            && self.service.given_up() > 0
+            && let Err(error) = self.spawn()
+        {
+            warn!("cannot start a worker: {error}");
+        }
+    }
+
     fn spawn(self: &Arc<Self>) -> io::Result<()> {
-        let room = |threads: usize| (threads < self.threads_max).then_some(threads + 1);
+        let room = |threads: usize| (threads < self.threads_max()).then_some(threads + 1);
         let Ok(threads) = self.threads.fetch_update(Ordering::Relaxed, Ordering::Relaxed, room) else {
             return Ok(());
         };
@@ -132,9 +157,10 @@ impl<S: Service> Pool<S> {
             Ok(desk) => desk,
             Err(error) => return warn!("cannot start a worker: {error}"),
         };
+        let bell = Bell::default();
         while let Some(event) = self.await_event() {
             if let Some(idle) = self.reactor.take(event) {
-                self.attend(&mut desk, idle);
+                self.attend(&mut desk, &bell, idle);
             }
         }
     }
@@ -167,13 +193,13 @@ impl<S: Service> Pool<S> {
     /// Whether this worker must not wait for a client: enough others do, or nobody else could serve.
     fn is_hurried(&self) -> bool {
         self.lingering.load(Ordering::Relaxed) >= LINGERING_MAX
-            || self.waiting.load(Ordering::Relaxed) == 0 && self.threads.load(Ordering::Relaxed) >= self.threads_max
+            || self.waiting.load(Ordering::Relaxed) == 0 && self.threads.load(Ordering::Relaxed) >= self.threads_max()
     }
 
-    fn attend(&self, desk: &mut S::Desk, idle: Idle<S::Listener>) {
+    fn attend(&self, desk: &mut S::Desk, bell: &Bell, idle: Idle<S::Listener>) {
         let (listener, registered) = (idle.listener, idle.is_registered());
         let mut inbox = self.service.inbox(desk);
-        let mut connection = Connection::new(idle.socket, &self.activity, &self.lingering);
+        let mut connection = Connection::new(idle.socket, &self.activity, &self.lingering, &self.waiting_room, bell);
         let mut begun = false;
         loop {
             connection.begin_request(self.is_hurried(), begun);

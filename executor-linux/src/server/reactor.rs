@@ -2,6 +2,11 @@
 //!
 //! Every worker waits here; the kernel wakes the one that waited last, whose caches are warm. Everything is registered
 //! for one event only (`EPOLLONESHOT`), so that no two workers get the same socket; who has handled it arms it again.
+//!
+//! Who comes is never turned away for want of room: at most so many connections are parked, and beyond that, or when
+//! descriptors run out, the one that has been idle for longest is closed. An idle client loses a connection that it has to
+//! be ready to lose anyway (RFC 9112 §9.5); a crowd of idle connections locks out nobody. A refusal with 503 would not do:
+//! OpenWhisk takes it for the end of this node.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -30,8 +35,8 @@ const EXHAUSTED_PAUSE: Duration = Duration::from_millis(50);
 /// A connection that no worker serves, and what belongs to it.
 #[derive(Debug)]
 pub struct Idle<L> {
-    /// The connected socket.
-    pub socket: OwnedFd,
+    /// The connected socket. It is shared with who looks whether the client is still there.
+    pub socket: Arc<OwnedFd>,
     /// Through which listener it came.
     pub listener: L,
     /// Whether epoll knows it.
@@ -135,7 +140,7 @@ impl<L: Copy> Reactor<L> {
             LISTENER_EVENTS,
         );
         Some(Idle {
-            socket: accepted?,
+            socket: Arc::new(accepted?),
             listener: listener.name,
             registered: false,
             since: Instant::now(),
@@ -166,7 +171,7 @@ impl<L: Copy> Reactor<L> {
     }
 
     /// Keep a connection without a worker until its client sends something.
-    pub fn park(&self, socket: OwnedFd, listener: L, registered: bool) {
+    pub fn park(&self, socket: Arc<OwnedFd>, listener: L, registered: bool) {
         let mut idle = self.idle.lock();
         // Dropped after the lock: closing takes time.
         let _given_up = if idle.count() >= self.idle_max {

@@ -30,6 +30,23 @@ pub fn recursive() -> Vec<u8> {
     )
 }
 
+/// Runs for ever if its input is longer than `{}`, with which it answers.
+pub fn endless() -> Vec<u8> {
+    lean(
+        r#"(data (i32.const 16) "{}")"#,
+        "(if (i32.gt_u (local.get 1) (i32.const 2)) (then (loop $again (br $again))))
+         (i64.const 68719476738)",
+    )
+}
+
+/// Does not come to its first run.
+pub fn endless_at_start() -> Vec<u8> {
+    lean(
+        "(func $start (loop $again (br $again))) (start $start)",
+        "(i64.const 0)",
+    )
+}
+
 /// Counts its runs in a global and in memory; the sum of both is its answer, `{"n":2}` on a fresh instance.
 pub fn counter() -> Vec<u8> {
     lean(
@@ -118,6 +135,42 @@ pub fn prints_environment() -> Vec<u8> {
          (i32.store (i32.const 256) (i32.const 8192))
          (drop (call $write (i32.const 1) (i32.const 256) (i32.const 1) (i32.const 264)))
          (i64.const 68719476738)",
+    )
+}
+
+/// Tells whether it has the granted directory and whether descriptor 4 is open; then opens a file in the directory, prints its
+/// environment without an end of line, and closes the directory and both streams. On a fresh instance it answers
+/// `{"seen":"AIA4"}`: there is a directory (errno 0), 4 is not open (errno 8), the file opens, as 4.
+pub fn leaves_things_behind() -> Vec<u8> {
+    with_wasi(
+        &format!(
+            r#"{FD_WRITE}
+               (import "wasi_snapshot_preview1" "environ_sizes_get" (func $sizes (param i32 i32) (result i32)))
+               (import "wasi_snapshot_preview1" "environ_get" (func $get (param i32 i32) (result i32)))
+               (import "wasi_snapshot_preview1" "fd_prestat_get" (func $prestat (param i32 i32) (result i32)))
+               (import "wasi_snapshot_preview1" "fd_fdstat_get" (func $fdstat (param i32 i32) (result i32)))
+               (import "wasi_snapshot_preview1" "fd_close" (func $close (param i32) (result i32)))
+               (import "wasi_snapshot_preview1" "path_open"
+                 (func $open (param i32 i32 i32 i32 i32 i64 i64 i32 i32) (result i32)))"#
+        ),
+        r#"(data (i32.const 16) "{\"seen\":\"----\"}")
+           (data (i32.const 64) "held")"#,
+        "(i32.store8 (i32.const 25) (i32.add (i32.const 65) (call $prestat (i32.const 3) (i32.const 256))))
+         (i32.store8 (i32.const 26) (i32.add (i32.const 65) (call $fdstat (i32.const 4) (i32.const 256))))
+         (i32.store8 (i32.const 27) (i32.add (i32.const 65)
+           (call $open (i32.const 3) (i32.const 0) (i32.const 64) (i32.const 4)
+                       (i32.const 1) ;; create it
+                       (i64.const 64) (i64.const 0) (i32.const 0) (i32.const 128))))
+         (i32.store8 (i32.const 28) (i32.add (i32.const 48) (i32.load (i32.const 128))))
+         (drop (call $sizes (i32.const 248) (i32.const 260)))
+         (drop (call $get (i32.const 1024) (i32.const 8192)))
+         (i32.store (i32.const 256) (i32.const 8192))
+         (drop (call $write (i32.const 1) (i32.const 256) (i32.const 1) (i32.const 264)))
+         (drop (call $write (i32.const 2) (i32.const 256) (i32.const 1) (i32.const 264)))
+         (drop (call $close (i32.const 1)))
+         (drop (call $close (i32.const 2)))
+         (drop (call $close (i32.const 3)))
+         (i64.const 68719476751)",
     )
 }
 

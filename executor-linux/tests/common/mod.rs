@@ -221,6 +221,11 @@ impl Server {
         (!is_emulated()).then(threads)
     }
 
+    /// Its mappings, as the kernel tells them; `None` if they would be an emulator's.
+    pub fn mappings(&self) -> Option<String> {
+        (!is_emulated()).then(|| std::fs::read_to_string(format!("/proc/{}/maps", self.child.id())).unwrap())
+    }
+
     /// The most memory that it ever had; `None` if it would be an emulator's.
     pub fn peak_kib(&self) -> Option<u64> {
         self.memory_kib("VmHWM:")
@@ -299,6 +304,12 @@ impl Client {
         self.receive().expect("a reply")
     }
 
+    /// The same on a connection that the server may have closed.
+    pub fn post_if_open(&mut self, path: &str, body: &str) -> Option<Response> {
+        let sent = self.0.get_mut().write_all(&request(path, body));
+        sent.ok().and_then(|()| self.receive())
+    }
+
     /// Whether the next thing that comes is leave to send the body; if so, it is taken.
     pub fn receives_continue(&mut self) -> bool {
         const CONTINUE: &[u8] = b"HTTP/1.1 100 Continue\r\n\r\n";
@@ -372,7 +383,12 @@ pub fn init_body(code: &[u8]) -> String {
 
 /// A `/run` body as OpenWhisk's invoker sends it.
 pub fn run_body(value: &str) -> String {
-    let since = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap() + Duration::from_secs(60);
+    run_body_within(value, Duration::from_secs(60))
+}
+
+/// The same for an action with this timeout.
+pub fn run_body_within(value: &str, timeout: Duration) -> String {
+    let since = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap() + timeout;
     format!(
         r#"{{"value":{value},"namespace":"guest","action_name":"/guest/test","action_version":"0.0.1","activation_id":"0123456789abcdef0123456789abcdef","transaction_id":"tid","deadline":"{}"}}"#,
         since.as_millis()

@@ -51,6 +51,7 @@ pub fn policy() -> Policy<'static> {
     Policy {
         trusted_keys: &*TRUSTED_KEYS,
         trust_any_aot: false,
+        allow_uninterruptible: false,
         node: Some(NODE),
         artifact_max_bytes: 1024 * 1024,
         verified: None,
@@ -65,6 +66,7 @@ pub fn aot_target() -> AotTarget<'static> {
         bounds: Bounds::Software,
         wamr: WAMR,
         aot_format: AOT_FORMAT,
+        interruptible: true,
     }
 }
 

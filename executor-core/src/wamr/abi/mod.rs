@@ -11,15 +11,15 @@ use core::ffi::CStr;
 use executor_wasi::{Context, Environment, Host, Input, Output, OutputLimits, Stop};
 use lock_api::RawMutex;
 
+use super::Engine;
 use super::action::Action;
 use super::environment;
 use super::finished::{Answer, Finished};
 use super::imports::RunImports;
-use super::raw::{Export, Function, Instance, Module};
-use super::shared::{Ready, SharedModule};
-use super::{Engine, raw};
+use super::raw::{CallError, ExecEnv, Export, Function, Instance, Module, RunStopper};
+use super::shared::Ready;
 use crate::limits::{LOG_MAX_BYTES, RESULT_MAX_BYTES};
-use crate::runtime::{LoadError, Run, RunError, Trap};
+use crate::runtime::{LoadError, Occasion, OutOfMemory, Run, RunError, Trap, Watch};
 
 /// How a module wants to be run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -128,18 +128,34 @@ impl Entries {
 }
 
 /// Run an action once.
-pub(super) fn run<H: Host, L: RawMutex>(engine: &Engine<H, L>, action: &Arc<Action<L>>, run: &Run<'_>) -> Finished<L> {
+pub(super) fn run<H: Host, L: RawMutex>(
+    engine: &Engine<H, L>,
+    action: &Arc<Action<L>>,
+    run: &Run<'_>,
+    watch: &impl Watch<RunStopper>,
+) -> Finished<L> {
     let limits = OutputLimits {
         log_bytes: LOG_MAX_BYTES,
         result_bytes: RESULT_MAX_BYTES,
     };
     let mut output = Output::new(limits);
-    let (ready, is_reusable, answer) = match engine.take_instance(&action.shared) {
-        Ok(mut ready) => {
-            let (is_reusable, answer) = run_on(engine, action, run, &mut ready, &mut output);
-            (Some(ready), is_reusable, answer)
+    let occasion = Occasion::Run {
+        deadline_epoch_ms: run.deadline_epoch_ms,
+    };
+    let ended = engine.with_environment(action.shared.kind, watch, occasion, |environment| {
+        match engine.take_instance(&action.shared, environment) {
+            Ok(mut ready) => {
+                let (is_reusable, answer) = run_on(engine, action, run, environment, &mut ready, &mut output);
+                (Some(ready), is_reusable, answer)
+            }
+            Err(error) => (None, false, Err(error)),
         }
-        Err(error) => (None, false, Err(error)),
+    });
+    let (ready, is_reusable, answer) = match ended {
+        Ok((ended, None)) => ended,
+        // Also if it came to an end just then.
+        Ok(((ready, ..), Some(reason))) => (ready, false, Err(reason.into())),
+        Err(OutOfMemory) => (None, false, Err(RunError::NoRoom)),
     };
     Finished {
         action: Arc::clone(action),
@@ -155,6 +171,7 @@ fn run_on<H: Host, L: RawMutex>(
     engine: &Engine<H, L>,
     action: &Action<L>,
     run: &Run<'_>,
+    environment: &mut ExecEnv,
     ready: &mut Ready,
     output: &mut Output,
 ) -> (bool, Result<Answer, RunError>) {
@@ -173,42 +190,34 @@ fn run_on<H: Host, L: RawMutex>(
         Abi::WasiCommand => wasi_command::arguments(run.value),
     };
     let stdin = if abi == Abi::WasiCommand { run.value } else { &[] };
-    let environment = Environment::new(&variables).unwrap_or_default();
     let input = Input {
         arguments: &arguments,
-        environment,
+        environment: Environment::new(&variables).unwrap_or_default(),
         stdin,
     };
-    let mut imports = RunImports::new(Context::new(&engine.host, input, output));
-    let entries = ready.entries;
     // Containers that share the instance may have named different ones: a search among the sorted exports.
     let Some(main) = ready.instance.function(&action.main) else {
         return (true, Err(RunError::Instantiate));
     };
-    let called = engine.with_environment(action.shared.kind, &mut ready.instance, |instance, environment| {
-        let mut guest = Guest {
-            instance,
-            environment,
-            imports: &mut imports,
-        };
-        match entries {
-            Entries::Lean { allocate } => lean::run(&mut guest, allocate, main, run.value),
-            Entries::Wow {
-                allocate,
-                pointer,
-                length,
-            } => wow::run(&mut guest, allocate, pointer, length, main, run.value),
-            Entries::WasiCommand => wasi_command::run(&mut guest, main),
-        }
-    });
-    let (mut is_reusable, mut answer) = match called {
-        Ok(Ok(answer)) => (true, Ok(answer)),
-        Ok(Err(error)) => (
-            !matches!(error, RunError::Trap(_) | RunError::Exit(_) | RunError::Deadline),
-            Err(error),
-        ),
-        Err(raw_error) => (true, Err(out_of_memory(raw_error))),
+    let is_stopped = environment.stopped();
+    let mut context = Context::new(&engine.host, input, output);
+    context.stop_when(&is_stopped);
+    let mut imports = RunImports::new(context);
+    let mut guest = Guest {
+        instance: &mut ready.instance,
+        environment,
+        imports: &mut imports,
     };
+    let mut answer = match ready.entries {
+        Entries::Lean { allocate } => lean::run(&mut guest, allocate, main, run.value),
+        Entries::Wow {
+            allocate,
+            pointer,
+            length,
+        } => wow::run(&mut guest, allocate, pointer, length, main, run.value),
+        Entries::WasiCommand => wasi_command::run(&mut guest, main),
+    };
+    let mut is_reusable = !matches!(answer, Err(RunError::Trap(_) | RunError::Exit(_) | RunError::Cancelled));
     // A run that WASI ended left its frames where they were.
     is_reusable &= imports.stop().is_none();
     drop(imports);
@@ -220,14 +229,10 @@ fn run_on<H: Host, L: RawMutex>(
     (is_reusable, answer)
 }
 
-fn out_of_memory(_: crate::runtime::OutOfMemory) -> RunError {
-    RunError::OutOfMemory
-}
-
 /// One guest in one run: what every ABI calls it through.
 struct Guest<'g, 'r, H: Host> {
     instance: &'g mut Instance,
-    environment: &'g mut raw::ExecEnv,
+    environment: &'g mut ExecEnv,
     imports: &'g mut RunImports<'r, H>,
 }
 
@@ -237,9 +242,11 @@ impl<H: Host> Guest<'_, '_, H> {
         let mut cells = arguments;
         match self.instance.call(self.environment, function, &mut cells, self.imports) {
             Ok(()) => Ok(cells),
-            Err(trap) => match self.imports.stop() {
+            // The watch says why.
+            Err(CallError::Stopped) => Err(RunError::Cancelled),
+            Err(CallError::Trap(trap)) => match self.imports.stop() {
                 Some(Stop::Exit(code)) => Err(RunError::Exit(code)),
-                Some(Stop::Interrupted) => Err(RunError::Deadline),
+                Some(Stop::Interrupted) => Err(RunError::Cancelled),
                 None => Err(RunError::Trap(trap)),
             },
         }
@@ -285,7 +292,7 @@ impl<H: Host, L: RawMutex> Engine<H, L> {
     /// Call a module's initialiser, outside of any run: without arguments, variables or input; what it prints is dropped.
     pub(super) fn initialise(
         &self,
-        module: &SharedModule<L>,
+        environment: &mut ExecEnv,
         instance: &mut Instance,
         initialiser: Function,
     ) -> Result<(), RunError> {
@@ -293,20 +300,20 @@ impl<H: Host, L: RawMutex> Engine<H, L> {
             log_bytes: 0,
             result_bytes: 0,
         });
-        let mut imports = RunImports::new(Context::new(&self.host, Input::default(), &mut output));
-        let called = self.with_environment(module.kind, instance, |instance, environment| {
-            Guest {
-                instance,
-                environment,
-                imports: &mut imports,
-            }
-            .call(initialiser, [0; 2])
-        });
+        let is_stopped = environment.stopped();
+        let mut context = Context::new(&self.host, Input::default(), &mut output);
+        context.stop_when(&is_stopped);
+        let mut imports = RunImports::new(context);
+        let called = Guest {
+            instance,
+            environment,
+            imports: &mut imports,
+        }
+        .call(initialiser, [0; 2]);
         match called {
-            Ok(Ok(_)) if imports.stop().is_none() => Ok(()),
-            Ok(Err(RunError::Trap(Trap::StackOverflow))) => Err(RunError::Trap(Trap::StackOverflow)),
-            Ok(_) => Err(RunError::Instantiate),
-            Err(error) => Err(out_of_memory(error)),
+            Ok(_) if imports.stop().is_none() => Ok(()),
+            Err(error @ (RunError::Trap(Trap::StackOverflow) | RunError::Cancelled)) => Err(error),
+            Ok(_) | Err(_) => Err(RunError::Instantiate),
         }
     }
 }

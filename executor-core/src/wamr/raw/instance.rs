@@ -27,24 +27,57 @@ pub struct Function(NonNull<sys::Function>);
 // SAFETY: an address that only `Instance::call` follows, on the thread that holds the instance.
 unsafe impl Send for Function {}
 
+/// Why there is no instance.
+pub enum NewError {
+    /// WAMR's own words: no memory, a segment does not fit, or the start function trapped.
+    Failed(Message),
+    /// The run was stopped.
+    Stopped,
+}
+
+/// Why a call did not return.
+pub enum CallError {
+    /// The guest trapped.
+    Trap(Trap),
+    /// The run was stopped.
+    Stopped,
+}
+
 impl Instance {
-    /// Instantiate: memory, globals and tables as the module says, its start function run on `stack_bytes` of stack.
+    /// Instantiate: memory, globals and tables as the module says, its start function run in `environment`, which has a
+    /// stack of `stack_bytes`.
     ///
     /// # Errors
-    /// WAMR's own words: no memory, a segment does not fit, or the start function trapped.
-    pub fn new(module: &Arc<Module>, stack_bytes: u32, max_memory_pages: u32) -> Result<Self, Message> {
+    /// [`NewError`]
+    pub fn new(
+        module: &Arc<Module>,
+        environment: &mut ExecEnv,
+        stack_bytes: u32,
+        max_memory_pages: u32,
+    ) -> Result<Self, NewError> {
         let mut error = ErrorText::new();
         let (error_text, error_size) = error.pointer_and_size();
-        // SAFETY: border.c: the module is loaded, the error buffer valid for writing.
+        // SAFETY: border.c: the module is loaded, the environment (`&mut`) serves no call, the error buffer is valid for
+        // writing.
         let handle = unsafe {
-            sys::wamr_sys_instantiate(module.as_ptr(), stack_bytes, max_memory_pages, error_text, error_size)
+            sys::wamr_sys_instantiate(
+                module.as_ptr(),
+                environment.as_ptr(),
+                stack_bytes,
+                max_memory_pages,
+                error_text,
+                error_size,
+            )
         };
-        match NonNull::new(handle) {
-            Some(handle) => Ok(Instance {
-                handle,
-                _module: Arc::clone(module),
-            }),
-            None => Err(error.message()),
+        let instance = NonNull::new(handle).map(|handle| Instance {
+            handle,
+            _module: Arc::clone(module),
+        });
+        match instance {
+            // A start function that was stopped looks to WAMR as if it had returned.
+            _ if environment.is_stopped() => Err(NewError::Stopped),
+            Some(instance) => Ok(instance),
+            None => Err(NewError::Failed(error.message())),
         }
     }
 
@@ -63,14 +96,14 @@ impl Instance {
     /// value takes two. `imports` is what the guest's imports reach during the call.
     ///
     /// # Errors
-    /// The trap that ended the call. The instance's state is then to be read, but not to be run again.
+    /// [`CallError`]. The instance's state is then to be read, but not to be run again.
     pub fn call(
         &mut self,
         environment: &mut ExecEnv,
         function: Function,
         cells: &mut [u32; 2],
         mut imports: &mut dyn Imports,
-    ) -> Result<(), Trap> {
+    ) -> Result<(), CallError> {
         let context: *mut &mut dyn Imports = &raw mut imports;
         environment.bind(self, context.cast());
         // SAFETY: wasm_export.h: the environment is bound to this instance, the function is one of its own (the caller
@@ -78,7 +111,13 @@ impl Instance {
         // many as its type says. `context` points to this frame's `imports`, which nothing else touches before the return.
         let is_returned =
             unsafe { sys::wasm_runtime_call_wasm(environment.as_ptr(), function.0.as_ptr(), 2, cells.as_mut_ptr()) };
-        if is_returned { Ok(()) } else { Err(self.take_trap()) }
+        let trap = (!is_returned).then(|| self.take_trap());
+        match trap {
+            // A guest that was stopped looks to WAMR as if it had returned, or trapped on its way out.
+            _ if environment.is_stopped() => Err(CallError::Stopped),
+            None => Ok(()),
+            Some(trap) => Err(CallError::Trap(trap)),
+        }
     }
 
     fn take_trap(&mut self) -> Trap {

@@ -11,8 +11,8 @@ mod module;
 mod natives;
 mod snapshot;
 
-pub use environment::ExecEnv;
-pub use instance::{Function, Instance};
+pub use environment::{ExecEnv, RunStopper};
+pub use instance::{CallError, Function, Instance, NewError};
 pub use module::{Buffer, Export, Module};
 pub use natives::{Imports, Native, register};
 pub use snapshot::Snapshot;
@@ -36,10 +36,16 @@ pub fn version() -> ((u32, u32, u32), u32) {
     ((major, minor, patch), format)
 }
 
-/// Start the runtime. Not to be called twice: [`super::Engine`] sees to it.
-pub fn start() -> bool {
-    // SAFETY: border.c: no argument; called once, before anything else of WAMR.
-    unsafe { wamr_sys::wamr_sys_init() }
+/// Start the runtime, which takes `memory_bytes` of memory at most. Not to be called twice: [`super::Engine`] sees to it.
+pub fn start(memory_bytes: usize) -> bool {
+    // SAFETY: border.c: called once, before anything else of WAMR.
+    unsafe { wamr_sys::wamr_sys_init(memory_bytes) }
+}
+
+/// The memory that the runtime has taken, in bytes.
+pub fn memory_taken() -> usize {
+    // SAFETY: memory.c: reads an atomic number.
+    unsafe { wamr_sys::wamr_sys_memory_taken() }
 }
 
 /// Find the calling thread's stack now, so that its first run does not have to.

@@ -33,6 +33,25 @@ impl Buffer {
         Ok(Buffer { bytes, share })
     }
 
+    /// Make it `len` bytes long; what is new is zero. The C libraries' `realloc` moves the pages of a large block, not its
+    /// bytes.
+    ///
+    /// # Errors
+    /// [`OutOfMemory`]: the budget is spent, or the allocator has no room. The buffer is as it was.
+    pub fn resize(&mut self, len: usize) -> Result<(), OutOfMemory> {
+        let Some(more) = len.checked_sub(self.bytes.len()) else {
+            self.cut_off(len);
+            return Ok(());
+        };
+        self.share.grow(more)?;
+        if self.bytes.try_reserve_exact(more).is_err() {
+            self.share.shrink_to(self.bytes.len());
+            return Err(OutOfMemory);
+        }
+        self.bytes.resize(len, 0);
+        Ok(())
+    }
+
     /// Keep the first `len` bytes only, and give the rest back.
     fn cut_off(&mut self, len: usize) {
         self.bytes.truncate(len);

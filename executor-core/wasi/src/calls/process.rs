@@ -4,12 +4,15 @@ use core::convert::Infallible;
 
 use crate::context::Context;
 use crate::errno::Errno;
-use crate::functions::Stop;
+use crate::functions::{Failure, Stop};
 use crate::host::Host;
 use crate::memory::{GuestMemory, length};
 
 /// The size of a pointer in guest memory.
 const POINTER_BYTES: u32 = 4;
+
+/// As many random bytes as a kernel makes in a few milliseconds: between two of them a guest can be stopped.
+const RANDOM_BYTES_AT_ONCE: usize = 1024 * 1024;
 
 impl<H: Host> Context<'_, H> {
     pub(crate) fn args_get(&mut self, memory: &mut GuestMemory<'_>, argv: u32, argv_buf: u32) -> Result<(), Errno> {
@@ -62,8 +65,12 @@ impl<H: Host> Context<'_, H> {
         Ok(())
     }
 
-    pub(crate) fn random_get(&mut self, memory: &mut GuestMemory<'_>, buf: u32, buf_len: u32) -> Result<(), Errno> {
-        self.host.random(memory.slice_mut(buf, buf_len)?)
+    pub(crate) fn random_get(&mut self, memory: &mut GuestMemory<'_>, buf: u32, buf_len: u32) -> Result<(), Failure> {
+        for part in memory.slice_mut(buf, buf_len)?.chunks_mut(RANDOM_BYTES_AT_ONCE) {
+            self.check_stop()?;
+            self.host.random(part)?;
+        }
+        Ok(())
     }
 
     pub(crate) fn sock_accept(

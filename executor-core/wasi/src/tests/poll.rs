@@ -189,12 +189,13 @@ fn a_deadline_ends_a_sleep_and_the_guest() {
 fn a_flag_ends_a_sleep_and_the_guest() {
     let machine = Machine::bare();
     let flag = AtomicBool::new(false);
+    let is_stopped = || flag.load(Ordering::Relaxed);
     let mut output = Output::new(LIMITS);
     let mut guest = Guest {
         context: Context::new(&machine, Input::default(), &mut output),
         memory: vec![0; MEMORY_LEN as usize],
     };
-    guest.context.stop_when(&flag);
+    guest.context.stop_when(&is_stopped);
     clock(&mut guest, 0, MONOTONIC, 50_000_000, RELATIVE);
     assert_eq!(poll(&mut guest, 1), Ok(Errno::Success));
     assert_eq!(

@@ -112,6 +112,18 @@ fn two_clocks_and_no_others() {
 }
 
 #[test]
+fn a_guest_that_asks_for_random_bytes_can_be_stopped() {
+    with_guest(&Machine::bare(), |guest| {
+        guest.context.stop_when(&|| true);
+        assert_eq!(
+            guest.call_or_stop(Function::RandomGet, &[BUFFER.into(), 16]),
+            Err(Stop::Interrupted)
+        );
+        assert_eq!(guest.bytes(BUFFER, 16), [0xAA; 16], "nothing was written");
+    });
+}
+
+#[test]
 fn random_bytes_fill_exactly_the_buffer() {
     with_guest(&Machine::bare(), |guest| {
         guest.ok(Function::RandomGet, &[BUFFER.into(), 16]);

@@ -60,9 +60,12 @@ fn every_option_is_explained() {
     let engine = [
         "--trust",
         "--trust-any-aot",
+        "--allow-uninterruptible-aot",
         "--allow-dir",
+        "--sandbox",
         "--memory-total",
         "--memory-max",
+        "--run-seconds-max",
         "--log",
     ];
     let server = ["--listen", "--threads-max", "--connections-max", "--drain-seconds"];
@@ -80,8 +83,9 @@ fn every_option_is_explained() {
     ] {
         assert_eq!(parse_all(&[command, "--help"]), Ok(Command::Help(text)));
         for option in options {
+            let explained = [' ', '\n'].map(|end| format!("\n  {option}{end}"));
             assert!(
-                text.contains(&format!("\n  {option} ")),
+                explained.iter().any(|start| text.contains(start)),
                 "{option} is explained in {text}"
             );
             let complaint = parse_all(&[command, option]).err().unwrap_or_default();
@@ -111,10 +115,13 @@ fn values_are_read() {
         "--trust",
         "key.pub",
         "--trust-any-aot",
+        "--allow-uninterruptible-aot",
         "--allow-dir=/srv/data::/data",
         "--allow-dir=/tmp",
+        "--sandbox=on",
         "--memory-total=1G",
         "--memory-max=16M",
+        "--run-seconds-max=7",
         "--log=debug",
     ];
     let Ok(Command::Invoker(engine, server, invoker)) = parse_all(&arguments) else {
@@ -130,9 +137,12 @@ fn values_are_read() {
         Engine {
             trust: vec!["ed25519-public:x".into(), "key.pub".into()],
             trust_any_aot: true,
+            allow_uninterruptible: true,
             allow_dirs: vec![directory("/srv/data", "/data"), directory("/tmp", "/tmp")],
+            sandbox: sandbox::Mode::On,
             memory_total_bytes: Some(1 << 30),
             memory_max_bytes: Some(16 << 20),
+            run_max: Duration::from_secs(7),
             log: Some(LevelFilter::Debug),
         }
     );
@@ -207,6 +217,10 @@ fn complaints_name_the_option_the_value_and_what_is_allowed() {
         (
             &["action", "--memory-total=1M"],
             "--memory-total: \"1M\" is not allowed; give a number of bytes from 8M; K, M and G are understood",
+        ),
+        (
+            &["action", "--sandbox=yes"],
+            "--sandbox: \"yes\" is not allowed; give on, off or auto",
         ),
         (
             &["action", "--log=loud"],

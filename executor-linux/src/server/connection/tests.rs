@@ -5,21 +5,27 @@ use std::thread;
 use embedded_io::{Error as _, Read as _, Write as _};
 
 use super::*;
-use crate::server::listening::{LINGER, accept, listen, local_address};
+use crate::server::listening::{accept, listen, local_address};
 
 static LINGERING: AtomicUsize = AtomicUsize::new(0);
 
-fn pair() -> (TcpStream, OwnedFd) {
+/// A connection whose worker has a waiting room for itself.
+fn connected<'a>(socket: Arc<OwnedFd>, activity: &'a Activity) -> Connection<'a> {
+    let (room, bell) = (Box::leak(Box::new(WaitingRoom::new(1))), Box::leak(Box::default()));
+    Connection::new(socket, activity, &LINGERING, room, bell)
+}
+
+fn pair() -> (TcpStream, Arc<OwnedFd>) {
     let listener = listen((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
     let client = TcpStream::connect(local_address(&listener).unwrap()).unwrap();
-    (client, accept(&listener).unwrap())
+    (client, Arc::new(accept(&listener).unwrap()))
 }
 
 #[test]
 fn a_short_reply_leaves_when_it_is_flushed() {
     let (mut client, socket) = pair();
     let activity = Activity::new().unwrap();
-    let mut connection = Connection::new(socket, &activity, &LINGERING);
+    let mut connection = connected(socket, &activity);
     connection.write_all(b"head ").unwrap();
     connection.write_all(b"body").unwrap();
     client.set_nonblocking(true).unwrap();
@@ -46,7 +52,7 @@ fn a_long_reply_is_whole_and_in_order() {
         client.read_to_end(&mut reply).unwrap();
         reply
     });
-    let mut connection = Connection::new(socket, &activity, &LINGERING);
+    let mut connection = connected(socket, &activity);
     connection.write_all(b"head ").unwrap();
     connection.write_all(&body).unwrap();
     connection.write_all(b" tail").unwrap();
@@ -61,7 +67,7 @@ fn what_does_not_fit_the_outbox_follows_what_is_in_it() {
         for second in [0, 1, OUTBOX_BYTES - 1, OUTBOX_BYTES, OUTBOX_BYTES + 1] {
             let (mut client, socket) = pair();
             let activity = Activity::new().unwrap();
-            let mut connection = Connection::new(socket, &activity, &LINGERING);
+            let mut connection = connected(socket, &activity);
             connection.write_all(&vec![b'1'; first]).unwrap();
             connection.write_all(&vec![b'2'; second]).unwrap();
             connection.flush().unwrap();
@@ -77,7 +83,7 @@ fn what_does_not_fit_the_outbox_follows_what_is_in_it() {
 fn a_client_that_sends_nothing_is_quiet() {
     let (mut client, socket) = pair();
     let activity = Activity::new().unwrap();
-    let mut connection = Connection::new(socket, &activity, &LINGERING);
+    let mut connection = connected(socket, &activity);
     for hurried in [false, true] {
         connection.begin_request(hurried, false);
         let since = Instant::now();
@@ -100,7 +106,7 @@ fn a_client_that_sends_nothing_is_quiet() {
 fn a_pause_within_a_request_is_waited_for() {
     let (mut client, socket) = pair();
     let activity = Activity::new().unwrap();
-    let mut connection = Connection::new(socket, &activity, &LINGERING);
+    let mut connection = connected(socket, &activity);
     connection.begin_request(false, true);
     let writer = thread::spawn(move || {
         thread::sleep(LINGER * 4); // the pause itself: longer than a worker waits in one `recv`
@@ -117,7 +123,7 @@ fn a_pause_within_a_request_is_waited_for() {
 fn a_request_that_takes_too_long_times_out() {
     let (_client, socket) = pair();
     let activity = Activity::new().unwrap();
-    let mut connection = Connection::new(socket, &activity, &LINGERING);
+    let mut connection = connected(socket, &activity);
     connection.begin_request(false, true);
     connection.incomplete_since = Instant::now().checked_sub(REQUEST_WAIT);
     assert_eq!(connection.read(&mut [0; 8]).unwrap_err().kind(), ErrorKind::TimedOut);
@@ -137,7 +143,7 @@ fn closing_does_not_take_the_reply_from_a_client_that_still_sends() {
     let mut sender = client.try_clone().unwrap();
     let server = thread::spawn(move || {
         let activity = Activity::new().unwrap();
-        let mut connection = Connection::new(socket, &activity, &LINGERING);
+        let mut connection = connected(socket, &activity);
         connection.begin_request(false, true);
         connection.read(&mut [0; 8]).unwrap();
         connection.write_all(b"413").unwrap();

@@ -8,9 +8,13 @@ use embedded_io::{Read as _, Write as _};
 
 use super::*;
 
+/// A reply that no socket buffers hold.
+const LONG_BYTES: usize = 16 << 20;
+
 struct Lines {
     /// Requests that say "hold" meet here.
     barrier: Barrier,
+    given_up: AtomicUsize,
 }
 
 impl Service for Lines {
@@ -41,6 +45,9 @@ impl Service for Lines {
         if line.starts_with(b"hold") {
             self.barrier.wait();
         }
+        if line.starts_with(b"long") && connection.write_all(&vec![b'x'; LONG_BYTES]).is_err() {
+            return After::Close;
+        }
         connection.write_all(&[b'0' + listener, b' ']).unwrap();
         connection.write_all(&line).unwrap();
         match inbox.is_empty() {
@@ -48,6 +55,10 @@ impl Service for Lines {
             true => After::KeepAlive,
             false => After::More,
         }
+    }
+
+    fn given_up(&self) -> usize {
+        self.given_up.load(Ordering::Relaxed)
     }
 }
 
@@ -64,6 +75,7 @@ fn server(threads_max: usize, idle_max: usize, held: usize) -> Server {
     let (_, address) = reactor.open((Ipv4Addr::LOCALHOST, 0).into(), 1).unwrap();
     let lines = Lines {
         barrier: Barrier::new(held),
+        given_up: AtomicUsize::new(0),
     };
     let pool = Pool::start(lines, reactor.clone(), activity.clone(), threads_max).unwrap();
     Server {
@@ -159,6 +171,29 @@ fn requests_that_block_do_not_hold_up_others() {
     }
 }
 
+/// Half of the workers are never kept by clients that do not read, nor by those that do not send; see also the tests over
+/// sockets.
+#[test]
+fn replies_that_nobody_reads_do_not_hold_up_others() {
+    let server = server(4, 100, 1);
+    let mut unread: Vec<Client> = (0..16).map(|_| Client::new(server.address)).collect();
+    let since = std::time::Instant::now();
+    for client in &mut unread {
+        client.send("long\n");
+    }
+    until(|| server.pool.waiting_room.is_full());
+    for _ in 0..20 {
+        assert_eq!(Client::new(server.address).ask("quick\n"), "1 quick\n");
+    }
+    assert!(since.elapsed() < Duration::from_secs(9), "they are given up after 10 s");
+    // Those who read get theirs.
+    let mut reader = Client::new(server.address);
+    reader.send("long\n");
+    let mut reply = vec![0; LONG_BYTES];
+    io::Read::read_exact(&mut reader.0, &mut reply).unwrap();
+    assert_eq!(reader.receive(), "1 long\n");
+}
+
 #[test]
 fn clients_without_a_worker_wait_their_turn() {
     let server = server(2, 100, 2);
@@ -175,6 +210,34 @@ fn clients_without_a_worker_wait_their_turn() {
     drop(quiet);
     assert_eq!(clients[0].ask("hold\n"), "1 hold\n");
     assert_eq!(held.receive(), "1 hold\n");
+}
+
+#[test]
+fn a_worker_that_is_given_up_is_replaced() {
+    let server = server(2, 100, 3);
+    let mut held: Vec<Client> = (0..2).map(|_| Client::new(server.address)).collect();
+    for client in &mut held {
+        client.send("hold\n");
+    }
+    until(|| server.activity.requests() == 2);
+    let mut third = Client::new(server.address);
+    third.send("quick\n");
+    server.pool.replace_given_up();
+    assert_eq!(
+        server.pool.threads.load(Ordering::Relaxed),
+        2,
+        "both may still come back"
+    );
+    server.pool.service().given_up.store(1, Ordering::Relaxed);
+    server.pool.replace_given_up();
+    assert_eq!(third.receive(), "1 quick\n");
+    // However many are given up, there are at most as many others.
+    server.pool.service().given_up.store(usize::MAX, Ordering::Relaxed);
+    assert_eq!(server.pool.threads_max(), 4);
+    server.pool.service().barrier.wait();
+    for client in &mut held {
+        assert_eq!(client.receive(), "1 hold\n");
+    }
 }
 
 #[test]

@@ -1,0 +1,53 @@
+//! The two changes to WAMR: guests can be stopped without its thread manager.
+//!
+//! WAMR's interpreters poll a flag in the execution environment at branches and calls, and its AOT code at backward branches
+//! and calls; but only if WAMR is built for guests that start threads, with all that belongs to that. Here a guest has one
+//! thread, and the host sets the flag (`c/stop.c`).
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::files;
+
+/// Where the fast interpreter defines what it does between instructions, behind all headers.
+const FAST_POLL: &str = "#if WASM_ENABLE_THREAD_MGR != 0\n#define CHECK_SUSPEND_FLAGS()";
+/// The same in the classic one.
+const CLASSIC_POLL: &str =
+    "#if WASM_ENABLE_THREAD_MGR != 0\n#if WASM_ENABLE_DEBUG_INTERP != 0\n#define CHECK_SUSPEND_FLAGS()";
+
+/// Our poll, switched on from here to the end of the file; upstream's, which may also wait, is left out.
+const OUR_POLL: &str = "#undef WASM_ENABLE_THREAD_MGR\n#define WASM_ENABLE_THREAD_MGR 1\n#include \"stop_poll.h\"\n";
+
+/// The loader's refusal of code that polls.
+const REFUSAL: &str = "#if WASM_ENABLE_THREAD_MGR == 0\n    if (feature_flags & WASM_FEATURE_MULTI_THREAD) {";
+const NO_REFUSAL: &str = "#if 0\n    if (feature_flags & WASM_FEATURE_MULTI_THREAD) {";
+
+/// The interpreter with its poll.
+pub fn polling_interpreter(core: &Path, file: &str, out: &Path) -> PathBuf {
+    let poll = if file == "iwasm/interpreter/wasm_interp_fast.c" {
+        FAST_POLL
+    } else {
+        CLASSIC_POLL
+    };
+    let ours = poll.replacen("#if WASM_ENABLE_THREAD_MGR != 0\n", &format!("{OUR_POLL}#if 0\n"), 1);
+    changed(core, file, out, poll, &ours)
+}
+
+/// The loader that takes code which polls.
+pub fn loader_of_interruptible_code(core: &Path, out: &Path) -> PathBuf {
+    changed(core, files::AOT_LOADER, out, REFUSAL, NO_REFUSAL)
+}
+
+/// The path of a copy in which `theirs`, which must occur once, is `ours`.
+fn changed(core: &Path, file: &str, out: &Path, theirs: &str, ours: &str) -> PathBuf {
+    let path = crate::existing(core, file);
+    let source = fs::read_to_string(&path).expect("WAMR's sources are text");
+    assert_eq!(
+        source.matches(theirs).count(),
+        1,
+        "{file} has changed: see how it polls its suspend flags now, and mend build/patch.rs"
+    );
+    let copy = out.join(path.file_name().expect("it is a file"));
+    fs::write(&copy, source.replace(theirs, ours)).expect("OUT_DIR can be written");
+    copy
+}

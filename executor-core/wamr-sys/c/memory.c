@@ -1,0 +1,132 @@
+/* What WAMR takes of the machine's memory, counted and bounded: its heap (what it makes of a module, instances, tables), linear
+ * memories as they grow, and the pages of native code.
+ *
+ * WAMR gets its heap from the functions below; the two files that map pages are compiled so that they call ours. Beyond the
+ * bound a call fails as it does on a machine without memory: loading and instantiation with an error, memory.grow with -1.
+ *
+ * Counted is what was asked of the mapping calls, and what the allocator says that a block takes. */
+#include "border.h"
+
+#include <malloc.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+static atomic_size_t taken;
+/* Set before WAMR starts, and not again. */
+static size_t most = SIZE_MAX;
+
+static bool
+take(size_t bytes)
+{
+    size_t now = atomic_load_explicit(&taken, memory_order_relaxed);
+
+    /* Nothing else is published by this number: relaxed is enough. */
+    do {
+        if (bytes > most || now > most - bytes)
+            return false;
+    } while (!atomic_compare_exchange_weak_explicit(&taken, &now, now + bytes, memory_order_relaxed,
+                                                    memory_order_relaxed));
+    return true;
+}
+
+static void
+give_back(size_t bytes)
+{
+    (void)atomic_fetch_sub_explicit(&taken, bytes, memory_order_relaxed);
+}
+
+void
+wamr_sys_memory_bound(size_t bytes)
+{
+    most = bytes;
+}
+
+size_t
+wamr_sys_memory_taken(void)
+{
+    return atomic_load_explicit(&taken, memory_order_relaxed);
+}
+
+/* ---- the heap ---- */
+
+void *
+wamr_sys_malloc(unsigned int bytes)
+{
+    void *block;
+
+    if (!take(bytes))
+        return NULL;
+    block = malloc(bytes);
+    if (!block) {
+        give_back(bytes);
+        return NULL;
+    }
+    /* A few bytes more than were asked for: what there is, even if that is a little over the bound. */
+    (void)atomic_fetch_add_explicit(&taken, malloc_usable_size(block) - bytes, memory_order_relaxed);
+    return block;
+}
+
+void *
+wamr_sys_realloc(void *block, unsigned int bytes)
+{
+    size_t before = block ? malloc_usable_size(block) : 0;
+    size_t more = bytes > before ? bytes - before : 0;
+    void *moved;
+
+    if (more && !take(more))
+        return NULL;
+    moved = realloc(block, bytes);
+    if (!moved) {
+        give_back(more);
+        return NULL;
+    }
+    give_back(before + more);
+    (void)atomic_fetch_add_explicit(&taken, malloc_usable_size(moved), memory_order_relaxed);
+    return moved;
+}
+
+void
+wamr_sys_free(void *block)
+{
+    if (block)
+        give_back(malloc_usable_size(block));
+    free(block);
+}
+
+/* ---- pages ---- */
+
+void *
+wamr_sys_mmap(void *hint, size_t size, int prot, int flags, os_file_handle file)
+{
+    void *pages;
+
+    if (!take(size))
+        return NULL;
+    pages = os_mmap(hint, size, prot, flags, file);
+    if (!pages)
+        give_back(size);
+    return pages;
+}
+
+void *
+wamr_sys_mremap(void *pages, size_t old_size, size_t new_size)
+{
+    void *moved;
+
+    if (new_size > old_size && !take(new_size - old_size))
+        return NULL;
+    moved = os_mremap(pages, old_size, new_size);
+    if (!moved && new_size > old_size)
+        give_back(new_size - old_size);
+    else if (moved && new_size < old_size)
+        give_back(old_size - new_size);
+    return moved;
+}
+
+void
+wamr_sys_munmap(void *pages, size_t size)
+{
+    if (pages)
+        give_back(size);
+    os_munmap(pages, size);
+}
