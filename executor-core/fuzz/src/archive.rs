@@ -19,6 +19,7 @@ pub fn policy() -> Policy<'static> {
     Policy {
         trusted_keys: &[],
         trust_any_aot: false,
+        allow_uninterruptible: false,
         node: Some(NodeTarget {
             target: "x86_64",
             cpu_features: &["popcnt", "sse4.2"],

@@ -11,8 +11,9 @@ use std::sync::atomic::Ordering;
 
 use embedded_io::{ErrorType, Read, Write};
 use executor_core::executor::Settings;
-use executor_core::http::Inbox;
+use executor_core::http::{BodyLength, Inbox};
 use executor_core::openwhisk::{Listener, ReplyStyle};
+use executor_core::runtime::Unwatched;
 use executor_core::serve::{Next, serve_one};
 
 use crate::http::{find, naive_head};
@@ -170,7 +171,7 @@ fn converse(flags: u8, stream: &[u8], piece: usize) -> Conversation {
             piece,
             outgoing: Vec::new(),
         };
-        while serve_one(executor, &mut connection, &mut inbox, listener) == Next::KeepAlive {}
+        while serve_one(executor, &mut connection, &mut inbox, listener, &Unwatched) == Next::KeepAlive {}
         Conversation {
             replies: replies(&connection.outgoing),
             events: world.take_events(),
@@ -245,10 +246,9 @@ impl Conversation {
             let head = naive_head(&stream[at..]).expect("the connection stays open after what cannot be a head");
             assert!(head.keep_alive);
             at += head.len;
-            at += if head.is_transfer_coded {
-                chunked_len(&stream[at..]).expect("the end of the body is known")
-            } else {
-                usize::try_from(head.body_len).unwrap()
+            at += match head.body_length {
+                BodyLength::Bytes(len) => usize::try_from(len).unwrap(),
+                BodyLength::Chunked => chunked_len(&stream[at..]).expect("the end of the body is known"),
             };
             assert!(at <= stream.len(), "a reply to a body that has not come");
         }

@@ -1,6 +1,6 @@
 //! Heads of requests: against `httparse`, and against the grammar of RFC 9112, read naively.
 
-use executor_core::http::{Framing, Head, HeadError, Status, Version, parse_head};
+use executor_core::http::{BodyLength, Framing, Head, HeadError, Status, Version, parse_head};
 
 /// More fields than a head of the longest input has.
 const FIELDS_MAX: usize = 2048;
@@ -52,9 +52,7 @@ pub struct Summary {
     target: String,
     is_http_1_0: bool,
     /// The length of the body.
-    pub body_len: u64,
-    /// The body is in a transfer coding.
-    pub is_transfer_coded: bool,
+    pub body_length: BodyLength,
     /// The client wants to go on.
     pub keep_alive: bool,
     expects_continue: bool,
@@ -65,8 +63,7 @@ pub struct Summary {
 fn summary(head: &Head<'_>) -> Summary {
     let Framing {
         version,
-        body_len,
-        is_transfer_coded,
+        body_length,
         keep_alive,
         expects_continue,
     } = head.framing;
@@ -74,8 +71,7 @@ fn summary(head: &Head<'_>) -> Summary {
         method: head.method.to_owned(),
         target: head.target.to_owned(),
         is_http_1_0: version == Version::Http10,
-        body_len,
-        is_transfer_coded,
+        body_length,
         keep_alive,
         expects_continue,
         len: head.len,
@@ -119,8 +115,7 @@ pub fn naive_head(data: &[u8]) -> Option<Summary> {
     };
     let is_http_1_0 = version == b"HTTP/1.0";
     let is_later = version.len() == 8 && version.starts_with(b"HTTP/1.") && version[7].is_ascii_digit();
-    let is_visible = !target.is_empty() && target.iter().all(|byte| (0x21..=0x7e).contains(byte));
-    if !is_token(method) || !is_visible || !is_later {
+    if !is_token(method) || !is_target(method, target) || !is_later {
         return None;
     }
     let mut fields = Vec::new();
@@ -138,22 +133,22 @@ pub fn naive_head(data: &[u8]) -> Option<Summary> {
         named.map(|field| &field.1).collect()
     };
     let hosts = values("host");
-    let is_host = |host: &Vec<u8>| {
-        host.iter()
-            .all(|byte| (0x21..=0x7e).contains(byte) && !b"/?#@,\\".contains(byte))
-    };
     if hosts.len() > 1 || (hosts.is_empty() && !is_http_1_0) || !hosts.iter().all(|host| is_host(host)) {
         return None;
     }
-    let body_len = match values("content-length").as_slice() {
+    let bytes = match values("content-length").as_slice() {
         [] => 0,
         [one] if one.iter().all(u8::is_ascii_digit) => std::str::from_utf8(one).ok()?.parse().ok()?,
         _ => return None,
     };
-    let is_transfer_coded = !values("transfer-encoding").is_empty();
-    if is_transfer_coded && (is_http_1_0 || !values("content-length").is_empty()) {
-        return None;
-    }
+    // Once, alone, and the body is nothing else.
+    let body_length = match values("transfer-encoding").as_slice() {
+        [] => BodyLength::Bytes(bytes),
+        [one] if one.as_slice() == b"chunked" && !is_http_1_0 && values("content-length").is_empty() => {
+            BodyLength::Chunked
+        }
+        _ => return None,
+    };
     let expectations = values("expect");
     let expects_continue = !expectations.is_empty() && !is_http_1_0;
     if expects_continue && expectations.iter().any(|value| value.as_slice() != b"100-continue") {
@@ -170,8 +165,7 @@ pub fn naive_head(data: &[u8]) -> Option<Summary> {
         method: String::from_utf8(method.to_vec()).ok()?,
         target: String::from_utf8(target.to_vec()).ok()?,
         is_http_1_0,
-        body_len,
-        is_transfer_coded,
+        body_length,
         keep_alive: !wants("close") && (!is_http_1_0 || wants("keep-alive")),
         expects_continue,
         len: end + 4,
@@ -181,6 +175,46 @@ pub fn naive_head(data: &[u8]) -> Option<Summary> {
 /// Where `needle` begins.
 pub fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
     haystack.windows(needle.len()).position(|window| window == needle)
+}
+
+/// RFC 9112 §3.2, with the characters of RFC 3986.
+fn is_target(method: &[u8], target: &[u8]) -> bool {
+    let is_of_uri = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~:/?[]@!$&'()*+,;=%".contains(byte);
+    if !target.iter().all(is_of_uri) {
+        return false;
+    }
+    if method == b"CONNECT" {
+        let colon = target.iter().rposition(|byte| *byte == b':');
+        return colon.is_some_and(|at| at > 0 && at + 1 < target.len() && is_host(target));
+    }
+    let lower = target.to_ascii_lowercase();
+    let authority = lower.strip_prefix(b"http://").or(lower.strip_prefix(b"https://"));
+    match authority {
+        Some(rest) => {
+            let end = rest.iter().position(|byte| b"/?".contains(byte)).unwrap_or(rest.len());
+            end > 0 && is_host(&rest[..end])
+        }
+        None => target.starts_with(b"/") || (target == b"*" && method == b"OPTIONS"),
+    }
+}
+
+/// A name or an address in brackets, and perhaps a port.
+fn is_host(host: &[u8]) -> bool {
+    let is_of_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+;=".contains(byte);
+    let rest = if host.starts_with(b"[") {
+        let Some(end) = find(host, b"]") else { return false };
+        if end == 1 || !host[1..end].iter().all(|byte| *byte == b':' || is_of_name(byte)) {
+            return false;
+        }
+        &host[end + 1..]
+    } else {
+        let end = host.iter().position(|byte| *byte == b':').unwrap_or(host.len());
+        if !host[..end].iter().all(is_of_name) {
+            return false;
+        }
+        &host[end..]
+    };
+    rest.is_empty() || (rest[0] == b':' && rest[1..].iter().all(u8::is_ascii_digit))
 }
 
 /// RFC 9110 §5.6.2

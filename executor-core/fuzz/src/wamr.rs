@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use action_bundle::{Artifact, ContentHash, Kind};
 use executor_core::json::Object;
-use executor_core::runtime::{Finished, Init, LoadError, Run, RunError, Runtime};
+use executor_core::runtime::{Finished, Init, LoadError, Run, RunError, Runtime, Unwatched};
 use executor_core::wamr::{Action, Buffer, Config, Engine};
 use executor_wasi::{Errno, Host, Interrupted, NoFiles};
 use parking_lot::RawMutex;
@@ -69,7 +69,7 @@ pub fn load(module: &[u8]) -> Result<Loaded, Box<LoadError>> {
 }
 
 pub fn prepare(action: &Loaded) {
-    engine().prepare(action);
+    engine().prepare(action, &Unwatched);
 }
 
 /// The answer is read as long as the instance holds it; then the instance is put back.
@@ -79,7 +79,7 @@ pub fn run(action: &Loaded, value: &[u8]) -> Result<Vec<u8>, RunError> {
         fields: Object::EMPTY,
         deadline_epoch_ms: None,
     };
-    let finished = engine().run(action, &run);
+    let finished = engine().run(action, &run, &Unwatched);
     finished.answer().map(<[u8]>::to_vec)
 }
 
