@@ -18,16 +18,16 @@ use crate::shell::Shell;
 
 /// A target, and how many executions it gets in the tests: a few seconds of each.
 const TARGETS: &[(&str, u32)] = &[
-    ("http", 60_000),
-    ("json", 60_000),
-    ("command", 60_000),
-    ("base64", 60_000),
-    ("inflate", 10_000),
-    ("zip", 6_000),
+    ("http", 30_000),
+    ("json", 30_000),
+    ("command", 30_000),
+    ("base64", 30_000),
+    ("inflate", 3_000),
+    ("zip", 4_000),
     ("manifest", 15_000),
-    ("conversation", 10_000),
-    ("module", 20_000),
-    ("engine", 1_000),
+    ("conversation", 4_000),
+    ("module", 6_000),
+    ("engine", 400),
 ];
 
 /// When a target has had enough.

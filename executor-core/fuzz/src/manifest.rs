@@ -81,8 +81,10 @@ struct NaiveArtifact {
     entry: String,
     len: u64,
     sha256: [u8; 32],
-    aot: Option<(String, String, String, u64, [u64; 3], u64)>,
+    aot: Option<NaiveAot>,
 }
+
+type NaiveAot = (String, String, String, u64, [u64; 3], u64, bool);
 
 fn artifact(record: &ArtifactRecord<'_>) -> NaiveArtifact {
     NaiveArtifact {
@@ -101,6 +103,7 @@ fn artifact(record: &ArtifactRecord<'_>) -> NaiveArtifact {
                 },
                 [aot.wamr.major, aot.wamr.minor, aot.wamr.patch].map(u64::from),
                 u64::from(aot.aot_format),
+                aot.interruptible,
             )),
         },
     }
@@ -108,7 +111,7 @@ fn artifact(record: &ArtifactRecord<'_>) -> NaiveArtifact {
 
 fn naive(data: &[u8]) -> Option<Naive> {
     let mut reader = Reader(data);
-    if reader.take(4)? != b"OWAB" || reader.number(16)? != 1 {
+    if reader.take(4)? != b"OWAB" || reader.number(16)? != 2 {
         return None;
     }
     let name = reader.text()?;
@@ -132,6 +135,11 @@ fn naive(data: &[u8]) -> Option<Naive> {
                     reader.number(32).filter(|bounds| *bounds < 2)?,
                     [reader.number(16)?, reader.number(16)?, reader.number(16)?],
                     reader.number(32)?,
+                    match reader.take(1)? {
+                        [0] => false,
+                        [1] => true,
+                        _ => return None,
+                    },
                 )),
                 _ => return None,
             },
