@@ -4,6 +4,7 @@ mod build;
 mod demo;
 mod deny;
 mod deploy;
+mod fuzz;
 mod http;
 mod invoker;
 mod measure;
@@ -72,6 +73,17 @@ enum Task {
         /// Print the steps and end
         #[arg(long)]
         list: bool,
+    },
+    /// Fuzz everything that reads hostile input, under AddressSanitizer, and compare with oracles
+    ///
+    /// Goes on where it was left: what it learns is kept in target/fuzz. A crash leaves its input there.
+    Fuzz {
+        /// Only this target; may be repeated
+        #[arg(long = "target", value_name = "TARGET")]
+        targets: Vec<String>,
+        /// How long each target runs
+        #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+        seconds: u32,
     },
     /// Build a board's executor, and say where it is
     Build(OfBoard),
@@ -149,6 +161,11 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
             }
         }
         Task::Test { boards, only, .. } => return test::test(&project, shell, &found(boards)?, only, is_agreed),
+        Task::Fuzz { targets, seconds } => {
+            system::provide(shell, &[system::compiler(), system::fuzz()].concat(), is_agreed)?;
+            fetch(&project, shell)?;
+            fuzz::fuzz(&project, shell, targets, fuzz::Bound::Seconds(*seconds))?;
+        }
         Task::Sizes { boards, write } => {
             let boards = if boards.is_empty() {
                 found(&boards::names().collect::<Vec<_>>())?

@@ -67,6 +67,18 @@ pub fn tests() -> Vec<Need> {
     ]
 }
 
+/// For the fuzz targets.
+pub fn fuzz() -> Vec<Need> {
+    vec![
+        need("a C++ compiler (for libFuzzer)", &["c++", "--version"], &["g++"]),
+        need(
+            "clang (for WAMR under AddressSanitizer)",
+            &["clang-19", "--version"],
+            &["clang-19"],
+        ),
+    ]
+}
+
 /// For a board's executor: its C compiler with a C library, and what runs the result here.
 pub fn of_board(board: &Board) -> Vec<Need> {
     let compiler = &board.build.c_compiler;

@@ -12,7 +12,7 @@ use crate::project::Project;
 use crate::shell::Shell;
 use crate::system::{self, Need};
 use crate::toolchain::{Source, Toolchain, Toolchains};
-use crate::{BARE_TARGET, WASM_TARGETS, demo, deny, provide_for_board, provide_targets, sizes};
+use crate::{BARE_TARGET, WASM_TARGETS, demo, deny, fuzz, provide_for_board, provide_targets, sizes};
 
 /// One step.
 struct Step<F> {
@@ -71,6 +71,11 @@ const STEPS: &[OfProject] = &[
         name: "tests",
         what: "the tests of every crate, those over sockets among them",
         run: tests,
+    },
+    Step {
+        name: "fuzz",
+        what: "some thousand hostile inputs for each target, under AddressSanitizer",
+        run: |context| fuzz::fuzz(context.project, context.shell, &[], fuzz::Bound::Executions),
     },
     Step {
         name: "fallback",
@@ -168,7 +173,7 @@ pub fn test(project: &Project, shell: Shell, boards: &[Board], only: &[String], 
 /// Everything that the steps share. Without it none of them can run.
 fn prepare<'a>(project: &'a Project, shell: Shell, boards: &[Board], is_agreed: bool) -> Result<Context<'a>> {
     let of_boards = boards.iter().flat_map(system::of_board);
-    let needs: Vec<Need> = [system::build(), system::tests()]
+    let needs: Vec<Need> = [system::build(), system::tests(), system::fuzz()]
         .concat()
         .into_iter()
         .chain(of_boards)

@@ -139,6 +139,9 @@ pub fn interpreter(target: &Target) -> &'static str {
 /// Compiled from a changed copy (`patch`). Below WAMR's `core`.
 pub const AOT_LOADER: &str = "iwasm/aot/aot_loader.c";
 
+/// Compiled from a changed copy (`patch`). Below WAMR's `core`.
+pub const MODULE_LOADER: &str = "iwasm/interpreter/wasm_loader.c";
+
 /// Those that run what a module has run at its instantiation, on an environment that they make for it. Ours is one that can
 /// be stopped: they are compiled with [`START_ENVIRONMENT`]. Below WAMR's `core`.
 pub const INSTANTIATING: [&str; 2] = ["iwasm/interpreter/wasm_runtime.c", "iwasm/aot/aot_runtime.c"];
@@ -178,7 +181,6 @@ pub fn sources(target: &Target) -> Vec<String> {
             ],
         ),
         ("iwasm/common/arch", vec![invoke_native]),
-        ("iwasm/interpreter", vec!["wasm_loader.c"]),
         ("iwasm/aot", vec!["aot_intrinsic.c"]),
         ("iwasm/aot/arch", vec![relocation]),
         ("shared/mem-alloc", vec!["mem_alloc.c"]),

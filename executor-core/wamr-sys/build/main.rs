@@ -1,7 +1,7 @@
 //! Compiles WAMR's runtime from the sources of its crates.io package, and our few lines of C on top of it.
 //!
 //! Nothing of WAMR is copied into this repository: Cargo locks, checksums and fetches the package, and `source` finds where
-//! it lies. Two files are compiled from copies in `OUT_DIR` with a line or two changed (`patch`).
+//! it lies. Some files are compiled from copies in `OUT_DIR` with a line or two changed (`patch`).
 
 mod files;
 mod patch;
@@ -21,6 +21,7 @@ fn main() {
     let mut most = builder(&target, &core);
     most.files(files::sources(&target).iter().map(|file| existing(&core, file)))
         .file(patch::polling_interpreter(&core, files::interpreter(&target), &out))
+        .file(patch::module_loader(&core, &out))
         .files(["c/border.c", "c/memory.c", "c/memory_map.c", "c/state.c", "c/stop.c"]);
     let mut instantiating = builder(&target, &core);
     instantiating.files(files::INSTANTIATING.iter().map(|file| existing(&core, file)));
