@@ -28,7 +28,7 @@ use crate::server::reactor::Reactor;
 use crate::service::Actions;
 use crate::supervisor::{End, Signals, supervise};
 use crate::watchdog::Watchdog;
-use crate::{cpu_features, descriptors, logger};
+use crate::{cpu_features, descriptors, logger, patient_write};
 use arguments::{Command, Engine, Invoker, Run, Server};
 use defaults::Program;
 
@@ -43,6 +43,9 @@ const CONNECTION_IDLE_MAX: Duration = Duration::from_secs(75);
 
 /// How often the main thread looks for what has been idle too long, unless containers live shorter.
 const HOUSEKEEPING: Duration = Duration::from_secs(5);
+
+/// How long a line on standard error waits for a reader.
+const COMPLAINT_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Sets the level of the executor's own messages, if `--log` does not.
 const LOG_VARIABLE: &str = "EXECUTOR_LOG";
@@ -210,5 +213,5 @@ fn print(text: &str) -> Result<ExitCode, Failure> {
 
 /// A line on standard error, even if nobody reads it.
 fn complain(line: &str) {
-    let _ = io::stderr().write_all(format!("{line}\n").as_bytes());
+    let _ = patient_write::write_all(io::stderr(), [line.as_bytes(), b"\n"], COMPLAINT_PATIENCE);
 }
