@@ -26,7 +26,7 @@ use crate::server::activity::Activity;
 use crate::server::pool::Pool;
 use crate::server::reactor::Reactor;
 use crate::service::Actions;
-use crate::supervisor::{End, Signals, supervise};
+use crate::supervisor::{self, End, Signals, supervise};
 use crate::watchdog::Watchdog;
 use crate::{cpu_features, descriptors, logger, patient_write};
 use arguments::{Command, Engine, Invoker, Run, Server};
@@ -82,6 +82,7 @@ fn serve(program: &Program, engine: &Engine, server: &Server, invoker: Option<&I
     tell_machine(program, engine);
     descriptors::raise_limit();
     let signals = Signals::catch()?;
+    supervisor::survive_long_files()?;
     let activity = Arc::new(Activity::new()?);
     let reactor = Arc::new(Reactor::new(server.connections_max)?);
     let mut settings = assembly::settings(engine)?;
@@ -126,6 +127,7 @@ fn serve(program: &Program, engine: &Engine, server: &Server, invoker: Option<&I
 /// One activation, its result on standard output.
 fn run_once(engine: &Engine, run: &Run) -> Result<ExitCode, Failure> {
     start_logging(engine);
+    supervisor::survive_long_files()?;
     let code = read_code(&run.bundle)?;
     let input = match &run.input {
         Some(input) => input.clone(),
