@@ -14,7 +14,7 @@ use std::{fs, io};
 use executor_core::json;
 use executor_core::openwhisk::Listener;
 use executor_core::wamr;
-use log::{LevelFilter, info};
+use log::{LevelFilter, info, warn};
 
 use crate::activation_log::ActivationLog;
 use crate::assembly;
@@ -80,7 +80,7 @@ pub fn main(program: &Program) -> ExitCode {
 fn serve(program: &Program, engine: &Engine, server: &Server, invoker: Option<&Invoker>) -> Result<ExitCode, Failure> {
     start_logging(engine);
     tell_machine(program, engine);
-    descriptors::raise_limit();
+    let descriptors_max = descriptors::raise_limit();
     let signals = Signals::catch()?;
     supervisor::survive_long_files()?;
     let activity = Arc::new(Activity::new()?);
@@ -93,7 +93,15 @@ fn serve(program: &Program, engine: &Engine, server: &Server, invoker: Option<&I
         settings.reply_style = invoker.reply;
         settings.idle_max_ms = u64::try_from(invoker.idle.as_millis())?;
         containers_max = invoker.containers_max;
-        ports = Some(Ports::new(reactor.clone(), server.listen.ip(), invoker.ports.clone()));
+        let open_max = descriptors::for_ports(descriptors_max);
+        if open_max < containers_max {
+            warn!(
+                "the limit of {} open files leaves ports for {open_max} containers at once, instead of {containers_max}",
+                descriptors_max.unwrap_or_default()
+            );
+        }
+        let range = invoker.ports.clone();
+        ports = Some(Ports::new(reactor.clone(), server.listen.ip(), range, open_max));
         tick = tick.min(invoker.idle / 4);
     }
     let log = ActivationLog::to_own_streams(server.log_sentinels);
