@@ -17,7 +17,7 @@
 //! | [`once`] | one activation in this process |
 //! | [`hardware`], [`cpu_features`] | what the machine has |
 //! | [`memory_budget`] | the memory that the operator gives, divided |
-//! | [`descriptors`], [`logger`], [`patient_write`] | small helpers |
+//! | [`descriptors`], [`logger`], [`patient_write`], [`rarely`] | small helpers |
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test fails so"))]
@@ -34,6 +34,7 @@ pub mod node;
 pub mod once;
 pub mod patient_write;
 pub mod ports;
+pub mod rarely;
 pub mod server;
 pub mod service;
 pub mod supervisor;

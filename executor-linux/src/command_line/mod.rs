@@ -124,7 +124,7 @@ fn serve(program: &Program, engine: &Engine, server: &Server, invoker: Option<&I
         if reaped > 0 {
             info!("removed {reaped} idle containers");
         }
-        pool.replace_given_up();
+        pool.ensure_waiting();
     });
     Ok(match end {
         End::Drained => ExitCode::SUCCESS,
