@@ -28,7 +28,7 @@ use crate::server::reactor::Reactor;
 use crate::service::Actions;
 use crate::supervisor::{self, End, Signals, supervise};
 use crate::watchdog::Watchdog;
-use crate::{cpu_features, descriptors, logger, patient_write};
+use crate::{cpu_features, descriptors, hardware, logger, patient_write};
 use arguments::{Command, Engine, Invoker, Run, Server};
 use defaults::Program;
 
@@ -56,7 +56,8 @@ type Failure = Box<dyn std::error::Error>;
 /// Run this program.
 pub fn main(program: &Program) -> ExitCode {
     let name = program.name;
-    let command = match arguments::parse(std::env::args_os().skip(1), &program.defaults) {
+    let defaults = program.defaults.within(hardware::address_space_limit());
+    let command = match arguments::parse(std::env::args_os().skip(1), &defaults) {
         Ok(command) => command,
         Err(error) => {
             complain(&format!("{name}: {error}\nTry '{name} --help'."));
@@ -64,7 +65,7 @@ pub fn main(program: &Program) -> ExitCode {
         }
     };
     let result = match command {
-        Command::Help(text) => print(&help::fill(text, name, &program.defaults)),
+        Command::Help(text) => print(&help::fill(text, name, &defaults)),
         Command::Version => print(&format!("{name} {}\n", env!("CARGO_PKG_VERSION"))),
         Command::Action(engine, server) => serve(program, &engine, &server, None),
         Command::Invoker(engine, server, invoker) => serve(program, &engine, &server, Some(&invoker)),
