@@ -4,18 +4,24 @@
 //! what comes before the *first* sentinel of either stream (`DockerCliLogStore.scala`), so the text of both streams goes
 //! out before either sentinel. Activations do not mix: one lock spans all writes of one.
 //!
-//! Nobody may read these streams any more (`EPIPE`, a full disk): then the text is lost, and nothing else.
+//! Nobody may read these streams any more (`EPIPE`, a full disk): then the text is lost, and nothing else. A reader that
+//! hangs holds up the workers that have something to write, for [`PATIENCE`]. After that the text is lost as well, at once
+//! for each activation, until the reader goes on.
 
-use std::io::IoSlice;
 use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
 
 use executor_core::runtime::Logs;
+use log::warn;
 use parking_lot::Mutex;
-use rustix::event::{PollFd, PollFlags, poll};
-use rustix::io::Errno;
+
+use crate::patient_write::{self, Lost};
 
 /// Marks the end of one activation's log. The value is OpenWhisk's (`ActivationEntityLimit`, all runtimes).
 const SENTINEL: &[u8] = b"XXX_THE_END_OF_A_WHISK_ACTIVATION_XXX\n";
+
+/// How long a reader may read nothing before what it does not read is thrown away.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The two streams.
 #[derive(Debug)]
@@ -26,8 +32,17 @@ pub struct ActivationLog {
 
 #[derive(Debug)]
 struct Streams {
-    stdout: Option<OwnedFd>,
-    stderr: Option<OwnedFd>,
+    stdout: Stream,
+    stderr: Stream,
+}
+
+#[derive(Debug)]
+struct Stream {
+    name: &'static str,
+    /// `None`: the process has none.
+    file: Option<OwnedFd>,
+    /// Its reader hangs: the last text was lost, maybe from the middle of a line on.
+    is_stalled: bool,
 }
 
 impl ActivationLog {
@@ -47,7 +62,10 @@ impl ActivationLog {
 
     fn new(stdout: Option<OwnedFd>, stderr: Option<OwnedFd>, sentinels: bool) -> Self {
         ActivationLog {
-            streams: Mutex::new(Streams { stdout, stderr }),
+            streams: Mutex::new(Streams {
+                stdout: Stream::new("standard output", stdout),
+                stderr: Stream::new("standard error", stderr),
+            }),
             sentinels,
         }
     }
@@ -57,13 +75,14 @@ impl ActivationLog {
         if !self.sentinels && logs == Logs::default() {
             return;
         }
-        let streams = self.streams.lock();
-        write_all(streams.stderr.as_ref(), [logs.stderr, line_end(logs.stderr), b""]);
+        let mut streams = self.streams.lock();
+        let Streams { stdout, stderr } = &mut *streams;
+        stderr.write(logs.stderr, b"");
         if self.sentinels {
-            write_all(streams.stdout.as_ref(), [logs.stdout, line_end(logs.stdout), SENTINEL]);
-            write_all(streams.stderr.as_ref(), [SENTINEL, b"", b""]);
+            stdout.write(logs.stdout, SENTINEL);
+            stderr.write(b"", SENTINEL);
         } else {
-            write_all(streams.stdout.as_ref(), [logs.stdout, line_end(logs.stdout), b""]);
+            stdout.write(logs.stdout, b"");
         }
     }
 }
@@ -81,26 +100,35 @@ fn line_end(text: &[u8]) -> &'static [u8] {
     }
 }
 
-/// Write the parts as one, or as much of them as the stream takes.
-fn write_all(stream: Option<&OwnedFd>, mut parts: [&[u8]; 3]) {
-    let Some(stream) = stream else { return };
-    while parts.iter().any(|part| !part.is_empty()) {
-        match rustix::io::writev(stream, &parts.map(IoSlice::new)) {
-            Ok(0) => return,
-            Ok(mut written) => {
-                for part in &mut parts {
-                    let of_part = written.min(part.len());
-                    *part = part.get(of_part..).unwrap_or_default();
-                    written -= of_part;
-                }
-            }
-            Err(Errno::INTR) => {}
-            // Somebody has made the stream non-blocking: wait for its reader.
-            Err(Errno::AGAIN) => {
-                let _ = poll(&mut [PollFd::new(stream, PollFlags::OUT)], None);
-            }
-            Err(_) => return,
+impl Stream {
+    fn new(name: &'static str, file: Option<OwnedFd>) -> Self {
+        Stream {
+            name,
+            file,
+            is_stalled: false,
         }
+    }
+
+    /// Write the text as whole lines, and the sentinel, or as much of them as the stream takes.
+    fn write(&mut self, text: &[u8], sentinel: &[u8]) {
+        let Some(file) = &self.file else { return };
+        let (torn_line_end, patience): (&[u8], _) = if self.is_stalled {
+            (b"\n", Duration::ZERO)
+        } else {
+            (b"", PATIENCE)
+        };
+        if text.is_empty() && sentinel.is_empty() {
+            return;
+        }
+        let parts = [torn_line_end, text, line_end(text), sentinel];
+        let is_stalled = patient_write::write_all(file, parts, patience) == Err(Lost::Stalled);
+        if is_stalled && !self.is_stalled {
+            warn!(
+                "nobody reads {}: what guests print is lost until somebody does",
+                self.name
+            );
+        }
+        self.is_stalled = is_stalled;
     }
 }
 
@@ -189,7 +217,7 @@ mod tests {
         let long = vec![b'x'; 1 << 20];
         {
             let streams = log.streams.lock();
-            rustix::io::ioctl_fionbio(streams.stdout.as_ref().unwrap(), true).unwrap();
+            rustix::io::ioctl_fionbio(streams.stdout.file.as_ref().unwrap(), true).unwrap();
         }
         let reader = std::thread::spawn(move || text(stdout));
         log.write(Logs {
@@ -199,5 +227,35 @@ mod tests {
         drop(log);
         assert_eq!(reader.join().unwrap().len(), long.len() + 1 + SENTINEL.len());
         drop(stderr);
+    }
+
+    #[test]
+    fn a_reader_that_hangs_loses_text_and_holds_up_nobody_for_long() {
+        let (log, mut stdout, stderr) = pipes(true);
+        let long = vec![b'x'; 1 << 20];
+        let logs = Logs {
+            stdout: &long,
+            stderr: b"",
+        };
+        let before = std::time::Instant::now();
+        log.write(logs);
+        assert!(before.elapsed() >= PATIENCE, "a reader may be slow");
+        for _ in 0..100 {
+            log.write(logs);
+        }
+        assert!(before.elapsed() < PATIENCE * 50, "{:?}", before.elapsed());
+        // It goes on: a sentinel is a line of its own all the same.
+        let mut taken = vec![0; 1 << 20];
+        let len = stdout.read(&mut taken).unwrap();
+        assert!(taken[..len].iter().all(|&byte| byte == b'x'));
+        log.write(Logs {
+            stdout: b"after",
+            stderr: b"",
+        });
+        drop(log);
+        let end = "XXX_THE_END_OF_A_WHISK_ACTIVATION_XXX\n";
+        let rest = text(stdout);
+        assert!(rest.ends_with(&format!("\nafter\n{end}")), "{rest}");
+        assert!(text(stderr).ends_with(end));
     }
 }

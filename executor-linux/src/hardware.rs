@@ -6,6 +6,8 @@ use std::fs;
 use std::path::{Component, Path, PathBuf};
 use std::thread;
 
+use rustix::process::{Resource, getrlimit};
+
 /// What this process may use of the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Hardware {
@@ -36,6 +38,11 @@ impl Hardware {
     pub fn available_bytes(&self) -> Option<u64> {
         self.group_bytes.or(self.memory_bytes)
     }
+}
+
+/// The limit of this process's address space (`ulimit -v`), if it has one.
+pub fn address_space_limit() -> Option<u64> {
+    getrlimit(Resource::As).current
 }
 
 /// `MemTotal`: what the firmware (and a board's graphics) leaves to the kernel.

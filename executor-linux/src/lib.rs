@@ -18,7 +18,7 @@
 //! | [`once`] | one activation in this process |
 //! | [`hardware`], [`cpu_features`] | what the machine has |
 //! | [`memory_budget`] | the memory that the operator gives, divided |
-//! | [`descriptors`], [`logger`] | small helpers |
+//! | [`descriptors`], [`logger`], [`patient_write`], [`rarely`] | small helpers |
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test fails so"))]
@@ -33,7 +33,9 @@ pub mod logger;
 pub mod memory_budget;
 pub mod node;
 pub mod once;
+pub mod patient_write;
 pub mod ports;
+pub mod rarely;
 pub mod sandbox;
 pub mod server;
 pub mod service;

@@ -1,13 +1,26 @@
 //! The executor's own messages: one line each on standard error, quiet when all is well.
+//!
+//! Whoever logs may hold a lock that others wait for. So a message that nobody reads is lost, after [`PATIENCE`] or, if the
+//! one before was, at once.
 
-use std::io::Write;
-use std::time::SystemTime;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime};
 
 use log::{LevelFilter, Log, Metadata, Record};
 
-struct Logger;
+use crate::patient_write::{self, Lost};
 
-static LOGGER: Logger = Logger;
+/// How long a message waits for its reader.
+const PATIENCE: Duration = Duration::from_millis(100);
+
+struct Logger {
+    /// The last message was lost because nobody read.
+    is_stalled: AtomicBool,
+}
+
+static LOGGER: Logger = Logger {
+    is_stalled: AtomicBool::new(false),
+};
 
 /// Pass on messages of this level and above. A second call changes the level only.
 pub fn start(level: LevelFilter) {
@@ -37,7 +50,13 @@ impl Log for Logger {
             seconds % 60,
             record.args()
         );
-        let _ = std::io::stderr().write_all(line.as_bytes());
+        let patience = if self.is_stalled.load(Ordering::Relaxed) {
+            Duration::ZERO
+        } else {
+            PATIENCE
+        };
+        let written = patient_write::write_all(std::io::stderr(), [line.as_bytes()], patience);
+        self.is_stalled.store(written == Err(Lost::Stalled), Ordering::Relaxed);
     }
 
     fn flush(&self) {}

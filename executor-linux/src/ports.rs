@@ -12,7 +12,7 @@ use std::sync::Arc;
 use executor_core::executor::ContainerKey;
 use executor_core::node::NoPort;
 use executor_core::openwhisk::Listener;
-use log::warn;
+use log::{debug, warn};
 use parking_lot::Mutex;
 use rustix::io::Errno;
 
@@ -24,6 +24,7 @@ pub struct Ports {
     reactor: Arc<Reactor<Listener>>,
     address: IpAddr,
     range: Option<RangeInclusive<u16>>,
+    open_max: usize,
     open: Mutex<Open>,
 }
 
@@ -35,12 +36,18 @@ struct Open {
 }
 
 impl Ports {
-    /// Ports on `address`; without a range the kernel picks them.
-    pub fn new(reactor: Arc<Reactor<Listener>>, address: IpAddr, range: Option<RangeInclusive<u16>>) -> Self {
+    /// Ports on `address`, `open_max` at once; without a range the kernel picks them.
+    pub fn new(
+        reactor: Arc<Reactor<Listener>>,
+        address: IpAddr,
+        range: Option<RangeInclusive<u16>>,
+        open_max: usize,
+    ) -> Self {
         Ports {
             reactor,
             address,
             range,
+            open_max,
             open: Mutex::new(Open {
                 doors: HashMap::new(),
                 next: 0,
@@ -51,9 +58,13 @@ impl Ports {
     /// Listen for a container.
     ///
     /// # Errors
-    /// [`NoPort`]: every port of the range is taken, or the process has no descriptor left.
+    /// [`NoPort`]: every port of the range is taken, or the process has no descriptor for one.
     pub fn open(&self, container: ContainerKey) -> Result<u16, NoPort> {
         let mut open = self.open.lock();
+        if open.doors.len() >= self.open_max || open.doors.try_reserve(1).is_err() {
+            debug!("{} ports are open: as many as there may be", open.doors.len());
+            return Err(NoPort);
+        }
         let (door, address) = match &self.range {
             None => self.listen(container, 0),
             Some(range) => self.listen_in(range.clone(), &mut open.next, container),

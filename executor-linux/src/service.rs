@@ -27,7 +27,7 @@ pub struct Actions {
 
 /// What a worker keeps.
 pub struct Desk {
-    memory: Vec<u8>,
+    memory: Box<[u8]>,
     seat: Seat<RunStopper>,
 }
 
@@ -44,8 +44,9 @@ impl Service for Actions {
 
     fn desk(&self) -> io::Result<Desk> {
         wamr::prepare_thread();
+        let memory = bytemuck::allocation::try_zeroed_slice_box(INBOX_BYTES);
         Ok(Desk {
-            memory: vec![0; INBOX_BYTES],
+            memory: memory.map_err(|()| io::ErrorKind::OutOfMemory)?,
             seat: self.watchdog.seat(),
         })
     }

@@ -5,13 +5,15 @@
 
 use std::io;
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use log::{info, warn};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::RecvFlags;
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGINT, SIGTERM, SIGXFSZ};
 
 use crate::server::activity::Activity;
 
@@ -36,6 +38,16 @@ impl Signals {
         let mut byte = [0];
         matches!(rustix::net::recv(&self.0, &mut byte, RecvFlags::DONTWAIT), Ok((_, 1)))
     }
+}
+
+/// A write beyond the limit of file sizes (`RLIMIT_FSIZE`) is an error of that write from now on, which a guest is told. By
+/// itself the kernel would end the process for it.
+///
+/// # Errors
+/// What the kernel says.
+pub fn survive_long_files() -> io::Result<()> {
+    // Nobody looks at the flag: that there is a handler is enough.
+    signal_hook::flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false))).map(drop)
 }
 
 /// How the process ended.

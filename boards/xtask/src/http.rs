@@ -23,13 +23,18 @@ impl Connection {
         Ok(Connection(stream))
     }
 
-    /// Send `body` to `path` and wait for the reply.
-    pub fn post(&mut self, path: &str, body: &str) -> Result<Reply> {
+    /// Send `body` to `path`.
+    pub fn send(&mut self, path: &str, body: &str) -> Result<()> {
         let request = format!(
             "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
             body.len()
         );
-        self.0.write_all(request.as_bytes())?;
+        Ok(self.0.write_all(request.as_bytes())?)
+    }
+
+    /// Send `body` to `path` and wait for the reply.
+    pub fn post(&mut self, path: &str, body: &str) -> Result<Reply> {
+        self.send(path, body)?;
         let mut bytes = Vec::new();
         let mut chunk = [0; 16 * 1024];
         loop {

@@ -13,7 +13,7 @@ use boards::{Board, Run};
 use serde_json::Value;
 
 use crate::build;
-use crate::http::Connection;
+use crate::http::{Connection, Reply};
 use crate::resident;
 
 /// What `add` is asked, and what it has to answer.
@@ -24,7 +24,7 @@ const ANSWER: &str = r#"{"result":4}"#;
 pub struct Times(Vec<Duration>);
 
 impl Times {
-    fn new(mut times: Vec<Duration>) -> Self {
+    pub fn new(mut times: Vec<Duration>) -> Self {
         times.sort_unstable();
         Times(times)
     }
@@ -72,6 +72,7 @@ impl Invoker {
             .arg(public_key)
             .args(containers_max)
             .stdin(Stdio::null())
+            .stdout(Stdio::null()) // what guests print
             .stderr(Stdio::piped())
             .spawn()
             .with_context(|| format!("cannot start {}", executor.display()))?;
@@ -100,7 +101,11 @@ impl Invoker {
 
     /// A new container: its id, and its own address.
     fn start_container(&self) -> Result<(String, SocketAddr)> {
-        let reply = Connection::open(self.address)?.post("/start", "")?;
+        self.started(&Connection::open(self.address)?.post("/start", "")?)
+    }
+
+    /// What a reply to `/start` tells of the new container: its id, and its own address.
+    pub fn started(&self, reply: &Reply) -> Result<(String, SocketAddr)> {
         ensure!(reply.status == 200, "/start gave {}: {}", reply.status, reply.body);
         let started: Value = serde_json::from_str(&reply.body)?;
         let port = started["port"]
@@ -180,6 +185,22 @@ impl Invoker {
     pub fn resident_bytes(&self) -> Result<u64> {
         resident::bytes(self.child.id(), self.guest_memory)
     }
+
+    /// How many descriptors the process has open, an emulator's own included.
+    pub fn descriptors(&self) -> Result<usize> {
+        self.entries("fd")
+    }
+
+    /// How many threads the process has, an emulator's own included.
+    pub fn threads(&self) -> Result<usize> {
+        self.entries("task")
+    }
+
+    fn entries(&self, folder: &str) -> Result<usize> {
+        let path = format!("/proc/{}/{folder}", self.child.id());
+        let entries = fs::read_dir(&path).with_context(|| format!("the invoker has ended: no {path}"))?;
+        Ok(entries.count())
+    }
 }
 
 fn exchanges(
@@ -187,7 +208,7 @@ fn exchanges(
     path: &str,
     body: &str,
     count: usize,
-    is_right: fn(&crate::http::Reply) -> bool,
+    is_right: fn(&Reply) -> bool,
 ) -> Result<Times> {
     let mut times = Vec::with_capacity(count);
     for _ in 0..count {
@@ -199,11 +220,15 @@ fn exchanges(
     Ok(Times::new(times))
 }
 
-fn init_body(bundle: &Path) -> Result<String> {
-    let code = STANDARD.encode_to_string(fs::read(bundle)?);
-    Ok(format!(
-        r#"{{"value":{{"name":"add","main":"main","binary":true,"env":{{}},"code":"{code}"}}}}"#
-    ))
+/// The body of an `/init` with this bundle or module.
+pub fn init_body(bundle: &Path) -> Result<String> {
+    Ok(init_body_of(&fs::read(bundle)?))
+}
+
+/// The body of an `/init` with this code.
+pub fn init_body_of(code: &[u8]) -> String {
+    let code = STANDARD.encode_to_string(code);
+    format!(r#"{{"value":{{"name":"add","main":"main","binary":true,"env":{{}},"code":"{code}"}}}}"#)
 }
 
 impl Drop for Invoker {

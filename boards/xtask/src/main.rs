@@ -12,6 +12,7 @@ mod project;
 mod resident;
 mod shell;
 mod sizes;
+mod soak;
 mod system;
 mod test;
 mod toolchain;
@@ -103,6 +104,17 @@ enum Task {
     },
     /// Measure cold and warm starts, memory and size
     Measure(OfBoard),
+    /// Let 1000 containers come and go under load, and fail if memory or descriptors do not stay flat
+    ///
+    /// Actions of all kinds, interpreted, native and WASI, some of which trap, never end, or are none; clients that destroy
+    /// their containers, leave them, or break off. Prints a table of requests, times, memory and descriptors.
+    Soak {
+        #[command(flatten)]
+        of: OfBoard,
+        /// For so long; may have a fraction
+        #[arg(long, value_name = "N", default_value_t = 5.0)]
+        minutes: f64,
+    },
     /// Print each board's sizes and memory, and compare them with boards/sizes.toml
     Sizes {
         /// Only this board; may be repeated
@@ -149,6 +161,17 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
             let board = of.find()?;
             let toolchains = provide(&project, shell, &board, is_agreed)?;
             measure::measure(&project, shell, &board, &toolchains)?;
+        }
+        Task::Soak { of, minutes } => {
+            let board = of.find()?;
+            let toolchains = provide(&project, shell, &board, is_agreed)?;
+            soak::soak(
+                &project,
+                shell,
+                &board,
+                &toolchains,
+                soak::Extent::of_minutes(*minutes)?,
+            )?;
         }
         Task::Build(of) => {
             let board = of.find()?;

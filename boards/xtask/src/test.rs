@@ -12,7 +12,7 @@ use crate::project::Project;
 use crate::shell::Shell;
 use crate::system::{self, Need};
 use crate::toolchain::{Source, Toolchain, Toolchains};
-use crate::{BARE_TARGET, WASM_TARGETS, demo, deny, fuzz, provide_for_board, provide_targets, sizes};
+use crate::{BARE_TARGET, WASM_TARGETS, demo, deny, fuzz, provide_for_board, provide_targets, sizes, soak};
 
 /// One step.
 struct Step<F> {
@@ -102,6 +102,11 @@ const BOARD_STEPS: &[OfBoard] = &[
         name: "demo",
         what: "the demo's two answers",
         run: |context| demo::demo(context.project, context.shell, context.board, &context.toolchains),
+    },
+    Step {
+        name: "soak",
+        what: "memory and descriptors stay flat while containers come and go (10 s; `cargo xtask soak` for longer)",
+        run: |context| soak::short(context.project, context.shell, context.board, &context.toolchains),
     },
     Step {
         name: "sizes",

@@ -42,6 +42,18 @@ impl Defaults {
             containers_max: 2048,
         }
     }
+
+    /// The same for a process whose address space is limited. The budget is a quarter of it: threads' stacks, and what the
+    /// allocator sets aside for threads (64 MiB at once, in glibc), take the rest without using it. If guests and bodies took
+    /// all, the next small piece of memory that is not to be had would end the process.
+    #[must_use]
+    pub fn within(self, address_space_bytes: Option<u64>) -> Self {
+        let quarter = address_space_bytes.map(|bytes| usize::try_from(bytes / 4).unwrap_or(usize::MAX));
+        Defaults {
+            memory_total_bytes: [self.memory_total_bytes, quarter].into_iter().flatten().min(),
+            ..self
+        }
+    }
 }
 
 #[cfg(test)]
@@ -58,5 +70,23 @@ mod tests {
         assert_eq!(Defaults::of_server(&hardware).memory_total_bytes, None);
         hardware.group_bytes = Some(256 << 20);
         assert_eq!(Defaults::of_server(&hardware).memory_total_bytes, Some(256 << 20));
+    }
+
+    #[test]
+    fn a_limited_address_space_limits_memory() {
+        let total = |memory_total_bytes, limit| {
+            let defaults = Defaults {
+                memory_total_bytes,
+                threads_max: 1,
+                connections_max: 1,
+                containers_max: 1,
+            };
+            defaults.within(limit).memory_total_bytes
+        };
+        assert_eq!(total(None, None), None);
+        assert_eq!(total(Some(100), None), Some(100));
+        assert_eq!(total(None, Some(1000)), Some(250));
+        assert_eq!(total(Some(100), Some(1000)), Some(100));
+        assert_eq!(total(Some(300), Some(1000)), Some(250));
     }
 }

@@ -104,7 +104,7 @@ Usage: executor-linux action [OPTIONS]
 
 The first POST /init brings the code; each POST /run is an activation. What the
 guest prints goes to standard output and standard error, with OpenWhisk's
-sentinel line after each activation.
+sentinel line after each activation. If nobody reads them, it is lost.
 
 ",
     "  --listen ADDRESS:PORT    Where to listen                       [0.0.0.0:8080]\n",
@@ -142,6 +142,8 @@ Usage: executor-linux invoker [OPTIONS]
                            WOW's {"status":…,"result":…} envelope       [plain]
   --ports 0|LOW-HIGH       The containers' ports; 0: any free one            [0]
   --max-containers N       At most N containers at once [@max-containers]
+                           Ports take three quarters of the open files that the
+                           process may have (ulimit -n), or all but 1024
   --idle-seconds S         Remove containers that are idle for S seconds   [660]
   --log-sentinels          Write OpenWhisk's sentinel line after each activation
 "#,

@@ -27,9 +27,9 @@ use crate::server::activity::Activity;
 use crate::server::pool::Pool;
 use crate::server::reactor::Reactor;
 use crate::service::Actions;
-use crate::supervisor::{End, Signals, supervise};
+use crate::supervisor::{self, End, Signals, supervise};
 use crate::watchdog::Watchdog;
-use crate::{cpu_features, descriptors, logger};
+use crate::{cpu_features, descriptors, hardware, logger, patient_write};
 use arguments::{Command, Engine, Invoker, Run, Server};
 use defaults::Program;
 
@@ -45,6 +45,9 @@ const CONNECTION_IDLE_MAX: Duration = Duration::from_secs(75);
 /// How often the main thread looks for what has been idle too long, unless containers live shorter.
 const HOUSEKEEPING: Duration = Duration::from_secs(5);
 
+/// How long a line on standard error waits for a reader.
+const COMPLAINT_PATIENCE: Duration = Duration::from_secs(1);
+
 /// Sets the level of the executor's own messages, if `--log` does not.
 const LOG_VARIABLE: &str = "EXECUTOR_LOG";
 
@@ -54,7 +57,8 @@ type Failure = Box<dyn std::error::Error>;
 /// Run this program.
 pub fn main(program: &Program) -> ExitCode {
     let name = program.name;
-    let command = match arguments::parse(std::env::args_os().skip(1), &program.defaults) {
+    let defaults = program.defaults.within(hardware::address_space_limit());
+    let command = match arguments::parse(std::env::args_os().skip(1), &defaults) {
         Ok(command) => command,
         Err(error) => {
             complain(&format!("{name}: {error}\nTry '{name} --help'."));
@@ -62,7 +66,7 @@ pub fn main(program: &Program) -> ExitCode {
         }
     };
     let result = match command {
-        Command::Help(text) => print(&help::fill(text, name, &program.defaults)),
+        Command::Help(text) => print(&help::fill(text, name, &defaults)),
         Command::Version => print(&format!("{name} {}\n", env!("CARGO_PKG_VERSION"))),
         Command::Action(engine, server) => serve(program, &engine, &server, None),
         Command::Invoker(engine, server, invoker) => serve(program, &engine, &server, Some(&invoker)),
@@ -78,8 +82,9 @@ pub fn main(program: &Program) -> ExitCode {
 fn serve(program: &Program, engine: &Engine, server: &Server, invoker: Option<&Invoker>) -> Result<ExitCode, Failure> {
     start_logging(engine);
     tell_machine(program, engine);
-    descriptors::raise_limit();
+    let descriptors_max = descriptors::raise_limit();
     let signals = Signals::catch()?;
+    supervisor::survive_long_files()?;
     let activity = Arc::new(Activity::new()?);
     let reactor = Arc::new(Reactor::new(server.connections_max)?);
     let mut settings = assembly::settings(engine)?;
@@ -90,7 +95,15 @@ fn serve(program: &Program, engine: &Engine, server: &Server, invoker: Option<&I
         settings.reply_style = invoker.reply;
         settings.idle_max_ms = u64::try_from(invoker.idle.as_millis())?;
         containers_max = invoker.containers_max;
-        ports = Some(Ports::new(reactor.clone(), server.listen.ip(), invoker.ports.clone()));
+        let open_max = descriptors::for_ports(descriptors_max);
+        if open_max < containers_max {
+            warn!(
+                "the limit of {} open files leaves ports for {open_max} containers at once, instead of {containers_max}",
+                descriptors_max.unwrap_or_default()
+            );
+        }
+        let range = invoker.ports.clone();
+        ports = Some(Ports::new(reactor.clone(), server.listen.ip(), range, open_max));
         tick = tick.min(invoker.idle / 4);
     }
     let log = ActivationLog::to_own_streams(server.log_sentinels);
@@ -115,7 +128,7 @@ fn serve(program: &Program, engine: &Engine, server: &Server, invoker: Option<&I
         if reaped > 0 {
             info!("removed {reaped} idle containers");
         }
-        pool.replace_given_up();
+        pool.ensure_waiting();
     });
     Ok(match end {
         End::Drained => ExitCode::SUCCESS,
@@ -126,6 +139,7 @@ fn serve(program: &Program, engine: &Engine, server: &Server, invoker: Option<&I
 /// One activation, its result on standard output.
 fn run_once(engine: &Engine, run: &Run) -> Result<ExitCode, Failure> {
     start_logging(engine);
+    supervisor::survive_long_files()?;
     let code = read_code(&run.bundle)?;
     let input = match &run.input {
         Some(input) => input.clone(),
@@ -248,5 +262,5 @@ fn print(text: &str) -> Result<ExitCode, Failure> {
 
 /// A line on standard error, even if nobody reads it.
 fn complain(line: &str) {
-    let _ = io::stderr().write_all(format!("{line}\n").as_bytes());
+    let _ = patient_write::write_all(io::stderr(), [line.as_bytes(), b"\n"], COMPLAINT_PATIENCE);
 }

@@ -17,6 +17,7 @@ use super::activity::Activity;
 use super::connection::Connection;
 use super::reactor::{Event, Idle, Reactor};
 use super::waiting_room::{Bell, WaitingRoom};
+use crate::rarely::Rarely;
 
 /// Workers that wait for work even if there has been none for long: as many as clients usually come at once on a small
 /// machine, so that starting threads is not on a request's way.
@@ -31,6 +32,24 @@ const LINGERING_MAX: usize = 16;
 
 /// A worker's stack. It is address space until it is used; compiled guests run on it.
 const STACK_BYTES: usize = 512 * 1024;
+
+/// A worker is started only where so much address space is left: its stack, its desk, and what the standard library and the
+/// allocator take for a thread, without a way to say that there is none (they end the process). On 64-bit machines it is more
+/// than that, because glibc takes a shorter piece that is freed for a hint to stop giving such pieces back to the system
+/// (`M_MMAP_THRESHOLD` in mallopt(3), 32 MiB at most).
+const HEADROOM_BYTES: usize = if cfg!(target_pointer_width = "64") {
+    33 << 20
+} else {
+    4 << 20
+};
+
+fn has_headroom() -> bool {
+    let mut room = Vec::<u8>::new();
+    let is_there = room.try_reserve_exact(HEADROOM_BYTES).is_ok();
+    // An allocation that nobody looks at would be optimised away.
+    std::hint::black_box(&mut room);
+    is_there
+}
 
 /// What is served.
 pub trait Service: Send + Sync + 'static {
@@ -84,6 +103,8 @@ pub struct Pool<S: Service> {
     lingering: AtomicUsize,
     /// Where workers wait for the rest of requests, and for slow readers.
     waiting_room: WaitingRoom,
+    /// That a worker could not be started has been told.
+    trouble: Rarely,
 }
 
 impl<S: Service> Pool<S> {
@@ -106,6 +127,7 @@ impl<S: Service> Pool<S> {
             waiting: AtomicUsize::new(0),
             lingering: AtomicUsize::new(0),
             waiting_room: WaitingRoom::new(threads_max / 2),
+            trouble: Rarely::default(),
         });
         pool.spawn()?;
         Ok(pool)
@@ -121,13 +143,21 @@ impl<S: Service> Pool<S> {
         self.threads_max + self.service.given_up().min(self.threads_max)
     }
 
-    /// Start a worker if none waits and some are given up. Call this now and then.
-    pub fn replace_given_up(self: &Arc<Self>) {
-        if self.waiting.load(Ordering::Relaxed) == 0
-            && self.service.given_up() > 0
-            && let Err(error) = self.spawn()
+    /// Start a worker if none waits: some are given up, or none could be started when the last one took work. Call this now
+    /// and then.
+    pub fn ensure_waiting(self: &Arc<Self>) {
+        if self.waiting.load(Ordering::Relaxed) == 0 {
+            self.spawn_or_tell();
+        }
+    }
+
+    /// Start a worker, or go on with those that there are.
+    fn spawn_or_tell(self: &Arc<Self>) {
+        if let Err(error) = self.spawn()
+            && self.trouble.is_due()
         {
-            warn!("cannot start a worker: {error}");
+            let threads = self.threads.load(Ordering::Relaxed);
+            warn!("cannot start a worker beside the {threads} that there are: {error}");
         }
     }
 
@@ -136,6 +166,10 @@ impl<S: Service> Pool<S> {
         let Ok(threads) = self.threads.fetch_update(Ordering::Relaxed, Ordering::Relaxed, room) else {
             return Ok(());
         };
+        if !has_headroom() {
+            self.threads.fetch_sub(1, Ordering::Relaxed);
+            return Err(io::ErrorKind::OutOfMemory.into());
+        }
         let pool = self.clone();
         let started = thread::Builder::new()
             .name("worker".into())
@@ -155,7 +189,8 @@ impl<S: Service> Pool<S> {
     fn work(self: &Arc<Self>) {
         let mut desk = match self.service.desk() {
             Ok(desk) => desk,
-            Err(error) => return warn!("cannot start a worker: {error}"),
+            Err(error) if self.trouble.is_due() => return warn!("cannot start a worker: {error}"),
+            Err(_) => return,
         };
         let bell = Bell::default();
         while let Some(event) = self.await_event() {
@@ -171,10 +206,8 @@ impl<S: Service> Pool<S> {
         let mut patience = (others >= WAITING_MIN).then_some(WAITING_PATIENCE);
         loop {
             if let Some(event) = self.reactor.wait(patience) {
-                if self.waiting.fetch_sub(1, Ordering::Relaxed) == 1
-                    && let Err(error) = self.spawn()
-                {
-                    warn!("cannot start a worker: {error}");
+                if self.waiting.fetch_sub(1, Ordering::Relaxed) == 1 {
+                    self.spawn_or_tell();
                 }
                 return Some(event);
             }

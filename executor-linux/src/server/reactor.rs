@@ -22,6 +22,7 @@ use rustix::io::Errno;
 
 use super::listening;
 use super::registry::{Registry, Token};
+use crate::rarely::Rarely;
 
 /// Marks the token of a listener.
 const LISTENER_BIT: u64 = 1 << 63;
@@ -60,6 +61,8 @@ pub struct Reactor<L> {
     listeners: Mutex<Registry<Arc<Listener<L>>>>,
     idle: Mutex<Registry<Idle<L>>>,
     idle_max: usize,
+    /// That nobody can be accepted has been told.
+    trouble: Rarely,
 }
 
 impl<L: Copy> Reactor<L> {
@@ -73,6 +76,7 @@ impl<L: Copy> Reactor<L> {
             listeners: Mutex::new(Registry::new()),
             idle: Mutex::new(Registry::new()),
             idle_max,
+            trouble: Rarely::default(),
         })
     }
 
@@ -84,7 +88,11 @@ impl<L: Copy> Reactor<L> {
         let socket = listening::listen(address)?;
         let address = listening::local_address(&socket)?;
         let listener = Arc::new(Listener { socket, name });
-        let token = self.listeners.lock().insert(listener.clone());
+        let token = self
+            .listeners
+            .lock()
+            .insert(listener.clone())
+            .map_err(|_| Errno::NOMEM)?;
         let data = EventData::new_u64(token.to_bits() | LISTENER_BIT);
         if let Err(error) = epoll::add(&self.epoll, &listener.socket, data, LISTENER_EVENTS) {
             self.listeners.lock().remove(token);
@@ -156,7 +164,9 @@ impl<L: Copy> Reactor<L> {
                 Err(error @ (Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM)) => {
                     let given_up = self.idle.lock().remove_oldest_if(|_| true);
                     if given_up.is_none() {
-                        warn!("cannot accept a connection: {error}");
+                        if self.trouble.is_due() {
+                            warn!("cannot accept a connection: {error}");
+                        }
                         std::thread::sleep(EXHAUSTED_PAUSE);
                         return None;
                     }
@@ -179,12 +189,14 @@ impl<L: Copy> Reactor<L> {
         } else {
             None
         };
-        let token = idle.insert(Idle {
+        let parked = idle.insert(Idle {
             socket,
             listener,
             registered: true,
             since: Instant::now(),
         });
+        // Without memory for it, it is closed.
+        let Ok(token) = parked else { return };
         let data = EventData::new_u64(token.to_bits());
         let Some(parked) = idle.get(token) else { return };
         let armed = if registered {

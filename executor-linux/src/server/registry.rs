@@ -77,7 +77,10 @@ impl<T> Registry<T> {
     }
 
     /// Put `value` in as the newest entry.
-    pub fn insert(&mut self, value: T) -> Token {
+    ///
+    /// # Errors
+    /// The value again: there is no memory for it.
+    pub fn insert(&mut self, value: T) -> Result<Token, T> {
         let index = match self.slots.get(self.free as usize) {
             Some(slot) => {
                 let index = self.free;
@@ -85,6 +88,9 @@ impl<T> Registry<T> {
                 index
             }
             None => {
+                if self.slots.try_reserve(1).is_err() {
+                    return Err(value);
+                }
                 let index =
                     u32::try_from(self.slots.len()).expect("descriptors are 31-bit numbers, so are their entries");
                 self.slots.push(Slot {
@@ -107,10 +113,10 @@ impl<T> Registry<T> {
         slot.value = Some(value);
         slot.older = older;
         slot.newer = NONE;
-        Token {
+        Ok(Token {
             index,
             generation: slot.generation,
-        }
+        })
     }
 
     /// The entry, unless it has gone.
@@ -164,9 +170,9 @@ mod tests {
     #[test]
     fn a_token_outlives_its_entry_and_finds_nothing() {
         let mut registry = Registry::new();
-        let first = registry.insert("first");
+        let first = registry.insert("first").unwrap();
         assert_eq!(registry.remove(first), Some("first"));
-        let second = registry.insert("second");
+        let second = registry.insert("second").unwrap();
         assert_ne!(first, second);
         assert_eq!(first.index, second.index, "the slot is used again");
         assert_eq!(registry.get(first), None);
@@ -187,7 +193,7 @@ mod tests {
     #[test]
     fn generations_wrap_within_their_bits() {
         let mut registry = Registry::new();
-        let token = registry.insert(0);
+        let token = registry.insert(0).unwrap();
         registry.slots[0].generation = Token::GENERATION_MASK;
         assert_eq!(registry.remove(token), None);
         let token = Token {
@@ -195,7 +201,7 @@ mod tests {
             generation: Token::GENERATION_MASK,
         };
         assert_eq!(registry.remove(token), Some(0));
-        assert_eq!(registry.insert(1).generation, 0);
+        assert_eq!(registry.insert(1).unwrap().generation, 0);
     }
 
     /// Against a plain list: every operation, in an order that a multiplicative generator picks.
@@ -209,7 +215,7 @@ mod tests {
             let choice = (random >> 16) as usize;
             match choice % 5 {
                 0 | 1 => {
-                    let token = registry.insert(value);
+                    let token = registry.insert(value).unwrap();
                     list.push((token, value));
                 }
                 2 if !list.is_empty() => {

@@ -72,6 +72,7 @@ impl Directory for Folder {
             };
             // What was removed meanwhile is not listed.
             let Ok(metadata) = entry.metadata() else { continue };
+            listing.try_reserve(1).map_err(|_| Errno::Nomem)?;
             listing.push(DirectoryEntry {
                 name,
                 inode: metadata.ino(),

@@ -121,6 +121,53 @@ pub fn prints(stdout: &str, stderr: &str) -> Vec<u8> {
     )
 }
 
+/// Writes to the file `full` in the granted directory until that fails, then answers `{"errno":N}`, of two digits.
+pub fn fills_a_file() -> Vec<u8> {
+    with_wasi(
+        &format!(
+            r#"{FD_WRITE}
+               (import "wasi_snapshot_preview1" "path_open"
+                 (func $open (param i32 i32 i32 i32 i32 i64 i64 i32 i32) (result i32)))"#
+        ),
+        r#"(data (i32.const 16) "{\"errno\":  }")
+           (data (i32.const 64) "full")
+           (global $errno (mut i32) (i32.const 0))"#,
+        "(global.set $errno
+           (call $open (i32.const 3) (i32.const 0) (i32.const 64) (i32.const 4)
+                       (i32.const 9) ;; create it, or empty it
+                       (i64.const 64) (i64.const 0) (i32.const 0) (i32.const 128)))
+         (i32.store (i32.const 256) (i32.const 1024))
+         (i32.store (i32.const 260) (i32.const 65536))
+         (loop $again
+           (if (i32.eqz (global.get $errno)) (then
+             (global.set $errno
+               (call $write (i32.load (i32.const 128)) (i32.const 256) (i32.const 1) (i32.const 264)))
+             (br $again))))
+         (i32.store8 (i32.const 25) (i32.add (i32.const 48) (i32.div_u (global.get $errno) (i32.const 10))))
+         (i32.store8 (i32.const 26) (i32.add (i32.const 48) (i32.rem_u (global.get $errno) (i32.const 10))))
+         (i64.const 68719476748)",
+    )
+}
+
+/// Takes memory until there is none, writes to all of it, then answers `[0]`.
+pub fn grows() -> Vec<u8> {
+    wat::parse_str(
+        r#"(module
+             (memory (export "memory") 2)
+             (data (i32.const 16) "[0]")
+             (func (export "ow_allocate") (param i32) (result i32) (i32.const 65536))
+             (func (export "ow_run") (param i32 i32) (result i64)
+                (local $page i32)
+                (loop $again
+                  (local.set $page (memory.grow (i32.const 16)))
+                  (if (i32.ne (local.get $page) (i32.const -1)) (then
+                    (memory.fill (i32.mul (local.get $page) (i32.const 65536)) (i32.const 1) (i32.const 1048576))
+                    (br $again))))
+                (i64.const 0x1000000003)))"#,
+    )
+    .unwrap()
+}
+
 /// Writes its environment to standard output, as it is in memory (each variable ends with a NUL), then answers `{}`.
 pub fn prints_environment() -> Vec<u8> {
     with_wasi(

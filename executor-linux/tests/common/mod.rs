@@ -195,6 +195,11 @@ impl Server {
         assert_eq!(response.status, 200, "{}", response.body);
     }
 
+    /// The process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     pub fn signal(&self, name: &str) {
         let id = self.child.id().to_string();
         assert!(Command::new("kill").args(["-s", name, &id]).status().unwrap().success());
@@ -224,6 +229,22 @@ impl Server {
     /// Its mappings, as the kernel tells them; `None` if they would be an emulator's.
     pub fn mappings(&self) -> Option<String> {
         (!is_emulated()).then(|| std::fs::read_to_string(format!("/proc/{}/maps", self.child.id())).unwrap())
+    }
+
+    /// How many descriptors it has open.
+    pub fn descriptors(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/fd", self.child.id()))
+            .unwrap()
+            .count()
+    }
+
+    /// The processor time that it has used.
+    pub fn processor_time(&self) -> Duration {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
+        // proc(5): fields 14 and 15 are utime and stime; the second one, in brackets, may hold spaces.
+        let fields = stat.rsplit_once(") ").unwrap().1.split(' ').skip(11).take(2);
+        let ticks: u64 = fields.map(|field| field.parse::<u64>().unwrap()).sum();
+        Duration::from_secs_f64(ticks as f64 / rustix::param::clock_ticks_per_second() as f64)
     }
 
     /// The most memory that it ever had; `None` if it would be an emulator's.

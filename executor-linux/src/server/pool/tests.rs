@@ -222,14 +222,14 @@ fn a_worker_that_is_given_up_is_replaced() {
     until(|| server.activity.requests() == 2);
     let mut third = Client::new(server.address);
     third.send("quick\n");
-    server.pool.replace_given_up();
+    server.pool.ensure_waiting();
     assert_eq!(
         server.pool.threads.load(Ordering::Relaxed),
         2,
         "both may still come back"
     );
     server.pool.service().given_up.store(1, Ordering::Relaxed);
-    server.pool.replace_given_up();
+    server.pool.ensure_waiting();
     assert_eq!(third.receive(), "1 quick\n");
     // However many are given up, there are at most as many others.
     server.pool.service().given_up.store(usize::MAX, Ordering::Relaxed);
