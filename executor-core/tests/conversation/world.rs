@@ -283,7 +283,7 @@ fn is_script(script: &str) -> bool {
     let (word, rest) = script.split_once(':').unwrap_or((script, ""));
     match word {
         "echo" | "log" | "gate" | "answer" | "main" | "deadline" | "env" | "trap" | "exit" | "overrun"
-        | "out of memory" | "silent" => true,
+        | "abandoned" | "hungry" | "out of memory" | "silent" => true,
         "repeat" => repeated_bytes(rest).is_some(),
         _ => matches!(script, "no main" | "no abi" | "bad module" | "too large" | "gate load"),
     }

@@ -40,10 +40,8 @@ pub enum Condition {
 /// What needs a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Part {
-    /// Every thread: locks, memory, messages, the end.
+    /// Every thread: locks, memory, messages, waiting, the end.
     Thread,
-    /// Looking after others.
-    Watch,
     /// Starting threads.
     Start,
     /// Loading and running guests.
@@ -62,7 +60,6 @@ enum Part {
 pub fn allowed(role: Role, needs: Needs<'_>) -> impl Iterator<Item = &'static Call> {
     ALLOWED.iter().filter(move |call| match call.part {
         Part::Thread => true,
-        Part::Watch => role != Role::Run,
         Part::Guest => role != Role::Watchdog,
         Part::Files => role != Role::Watchdog && !needs.grants.is_empty(),
         Part::Start | Part::Serve => role == Role::Server,
@@ -122,8 +119,9 @@ const ALLOWED: &[Call] = calls! {
         SYS_mmap if &[&[Bits(2, PROT_EXEC, 0)]],
         SYS_mprotect if &[&[Bits(2, PROT_EXEC, 0)], &[Bits(2, PROT_WRITE_EXEC, PROT_EXEC)]],
         SYS_munmap, SYS_madvise, SYS_brk,
-        // Messages; descriptors that are shared go with who drops them last.
-        SYS_write, SYS_close,
+        // Messages, and what guests print, once there is room for it; wake-ups; descriptors that are shared go with who drops
+        // them last.
+        SYS_ppoll, SYS_writev, SYS_write, SYS_close,
         // std asserts that a descriptor is open before it closes it, if built with debug assertions.
         SYS_fcntl if &[
             &[Is(1, libc::F_GETFD.cast_unsigned())],
@@ -138,9 +136,6 @@ const ALLOWED: &[Call] = calls! {
         SYS_exit, SYS_exit_group, SYS_sigaltstack, SYS_rt_sigprocmask, SYS_gettid, SYS_getpid,
         SYS_tgkill if &[&[Is(2, libc::SIGABRT.cast_unsigned())]],
     }
-    Watch {
-        SYS_ppoll,
-    }
     Start {
         // Without clone3, whose flags lie in memory, where no filter can look, libraries take clone.
         SYS_clone if &[&[Bits(0, ANY_BUT_DETACHED, CLONE_OF_THREAD)]],
@@ -154,8 +149,6 @@ const ALLOWED: &[Call] = calls! {
         SYS_sched_getaffinity,
         // WASI, and keys of hash tables and containers.
         SYS_clock_getres, SYS_getrandom,
-        // What guests print.
-        SYS_writev,
     }
     Serve {
         SYS_epoll_pwait, SYS_epoll_ctl, SYS_accept4, SYS_recvfrom, SYS_sendmsg, SYS_shutdown, SYS_setsockopt,
@@ -269,7 +262,7 @@ mod tests {
             ("accept4", [true, true, false, false, false, false]),
             ("socket", [false, true, false, false, false, false]),
             ("openat2", [false, true, false, true, false, false]),
-            ("ppoll", [true, true, false, false, true, true]),
+            ("ppoll", [true; 6]),
             ("clone", [true, true, false, false, false, false]),
             ("mremap", [true, true, true, true, false, false]),
             ("execve", [false; 6]),
