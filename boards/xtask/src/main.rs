@@ -17,6 +17,7 @@ mod system;
 mod test;
 mod toolchain;
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -180,7 +181,7 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
         Task::Deploy(deploy) => deploy::deploy(&project, shell, deploy, is_agreed)?,
         Task::Test { list: true, .. } => {
             for (name, what) in test::steps() {
-                println!("{name:<12} {what}");
+                print(&format!("{name:<12} {what}\n"));
             }
         }
         Task::Test { boards, only, .. } => return test::test(&project, shell, &found(boards)?, only, is_agreed),
@@ -227,14 +228,19 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
                     aot,
                     ..
                 } = Board::find(name)?;
-                println!(
-                    "{name:<12} {description}\n{:12} {}, AOT {} ({})\n{:12} verified: {verified}",
+                print(&format!(
+                    "{name:<12} {description}\n{:12} {}, AOT {} ({})\n{:12} verified: {verified}\n",
                     "", build.rust_target, aot.target, aot.cpu, ""
-                );
+                ));
             }
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// A line of a list, even if nobody reads on (`| head`).
+fn print(line: &str) {
+    let _ = std::io::stdout().write_all(line.as_bytes());
 }
 
 fn found(names: &[impl AsRef<str>]) -> Result<Vec<Board>> {
