@@ -582,3 +582,50 @@ pub fn memory_is_counted(compile: Compile) {
         assert_eq!(taken(), before);
     }
 }
+
+/// The tests of the engine with what `$compile` makes of a Wasm module: one list, so that interpreted and AOT code are held to
+/// the same.
+#[allow(unused_macros, reason = "a test that counts what is loaded calls its cases itself")]
+macro_rules! test_engine {
+    ($compile:ident) => {
+        test_engine!(@cases cases, $compile:
+            containers_share_a_module,
+            containers_that_come_at_once_share,
+            echoes,
+            every_run_is_fresh,
+            faults_are_contained,
+            faults_do_not_reach_those_that_share,
+            main_and_environment_are_not_shared,
+            main_is_checked,
+            modules_are_checked,
+            passes_the_environment,
+            runs_commands,
+            runs_wow,
+            spares_are_bounded,
+            start_functions_may_fail,
+        );
+
+        mod stopping {
+            use super::cases::stopping as cases;
+
+            test_engine!(@cases cases, super::$compile:
+                a_late_stop_hits_nobody,
+                a_stop_may_come_first,
+                every_guest_can_be_stopped,
+                preparation_can_be_stopped,
+            );
+
+            #[test]
+            #[ignore = "a measurement: prints how long guests run on after a stop"]
+            fn measure() {
+                cases::measure(super::$compile);
+            }
+        }
+    };
+    (@cases $cases:ident, $compile:path: $($case:ident),* $(,)?) => {$(
+        #[test]
+        fn $case() {
+            $cases::$case($compile);
+        }
+    )*};
+}
