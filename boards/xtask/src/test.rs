@@ -5,7 +5,7 @@ use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
-use boards::Board;
+use boards::{Board, Run};
 
 use crate::build::{self, Bundle};
 use crate::project::Project;
@@ -104,16 +104,18 @@ const BOARD_STEPS: &[OfBoard] = &[
         run: |context| demo::demo(context.project, context.shell, context.board, &context.toolchains),
     },
     Step {
-        name: "soak",
-        what: "memory and descriptors stay flat while containers come and go (10 s; `cargo xtask soak` for longer)",
-        run: |context| soak::short(context.project, context.shell, context.board, &context.toolchains),
-    },
-    Step {
         name: "sizes",
         what: "program and memory are as boards/sizes.toml says",
         run: |context| sizes::check(context.project, context.shell, context.board, &context.toolchains),
     },
 ];
+
+/// For each board whose program runs here as it is: an emulator's memory and descriptors would be counted with it.
+const NATIVE_STEPS: &[OfBoard] = &[Step {
+    name: "soak",
+    what: "memory and descriptors stay flat while containers come and go (10 s; `cargo xtask soak` for longer)",
+    run: |context| soak::short(context.project, context.shell, context.board, &context.toolchains),
+}];
 
 /// The boards that are tested with the project: each architecture once.
 const TESTED: &[&str] = &["linux-amd64", "rpi-4", "rpi-2", "rpi-zero"];
@@ -123,7 +125,10 @@ const FLEET: &[&str] = &["linux-amd64", "rpi-4", "rpi-2", "rpi-zero"];
 
 /// Names and meanings of the steps.
 pub fn steps() -> impl Iterator<Item = (&'static str, &'static str)> {
-    let of_boards = BOARD_STEPS.iter().map(|step| (step.name, step.what));
+    let of_boards = BOARD_STEPS
+        .iter()
+        .chain(NATIVE_STEPS)
+        .map(|step| (step.name, step.what));
     STEPS.iter().map(|step| (step.name, step.what)).chain(of_boards)
 }
 
@@ -153,7 +158,7 @@ pub fn test(project: &Project, shell: Shell, boards: &[Board], only: &[String], 
     for step in steps.iter().filter(|step| is_wanted(step.name)) {
         report.record(step.name, step.what, || (step.run)(&context));
     }
-    if !BOARD_STEPS.iter().any(|step| is_wanted(step.name)) {
+    if !BOARD_STEPS.iter().chain(NATIVE_STEPS).any(|step| is_wanted(step.name)) {
         return Ok(report.print());
     }
     for board in &boards {
@@ -168,7 +173,8 @@ pub fn test(project: &Project, shell: Shell, boards: &[Board], only: &[String], 
             board,
             toolchains,
         };
-        for step in BOARD_STEPS.iter().filter(|step| is_wanted(step.name)) {
+        let natively = if board.run == Run::Native { NATIVE_STEPS } else { &[] };
+        for step in BOARD_STEPS.iter().chain(natively).filter(|step| is_wanted(step.name)) {
             report.record(&name(step.name), step.what, || (step.run)(&context));
         }
     }
@@ -481,6 +487,6 @@ mod tests {
         let mut names: Vec<_> = steps().map(|(name, _)| name).chain(["setup", "build"]).collect();
         names.sort_unstable();
         names.dedup();
-        assert_eq!(names.len(), STEPS.len() + BOARD_STEPS.len() + 2);
+        assert_eq!(names.len(), STEPS.len() + BOARD_STEPS.len() + NATIVE_STEPS.len() + 2);
     }
 }
