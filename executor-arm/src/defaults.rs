@@ -6,8 +6,8 @@ use executor_linux::hardware::Hardware;
 /// The memory that is assumed if the kernel does not tell: the smallest board's (Raspberry Pi 1 A).
 const LEAST_MEMORY_BYTES: u64 = 256 << 20;
 
-/// Half of the memory is the executor's budget. The other half is for what it cannot count (what WAMR makes of a module, the
-/// stacks of threads, the kernel's buffers of connections) and for everything else that runs on a board, which has no swap
+/// Half of the memory is the executor's budget. The other half is for what it does not count (the stacks of threads, what runs
+/// print, the kernel's buffers of connections) and for everything else that runs on a board, which has no swap
 /// worth the name: what does not fit is killed.
 pub fn of_board(hardware: &Hardware) -> Defaults {
     let half = hardware.available_bytes().unwrap_or(LEAST_MEMORY_BYTES) / 2;

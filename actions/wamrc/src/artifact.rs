@@ -42,7 +42,7 @@ pub struct Artifact {
     pub is_xip: bool,
     /// It uses 128-bit SIMD.
     pub has_simd: bool,
-    /// It polls whether it was told to stop: only a runtime with the thread manager takes it.
+    /// It polls whether it was told to stop: of WAMR's own runtimes only one with the thread manager takes it; ours does.
     pub is_interruptible: bool,
     /// The loader has to change the code before it runs.
     pub has_text_relocations: bool,
