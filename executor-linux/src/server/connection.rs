@@ -1,8 +1,8 @@
 //! One client's connection as `embedded_io` sees it.
 //!
-//! What enters: a connected, blocking socket whose `SO_RCVTIMEO` and `SO_SNDTIMEO` are [`LINGER`]. Reads go straight into the caller's buffer. Writes are collected, so that a
-//! reply leaves in one system call: a short one in one `send`, a long one in one `sendmsg` that takes head and body from
-//! where they lie.
+//! What enters: a connected, blocking socket whose `SO_RCVTIMEO` and `SO_SNDTIMEO` are [`LINGER`]. Reads go straight into the
+//! caller's buffer. Writes are collected, so that a reply leaves in one system call: a short one in one `send`, a long one in
+//! one `sendmsg` that takes head and body from where they lie.
 //!
 //! | wait for | at most | plus, a second for |
 //! | --- | --- | --- |
@@ -11,8 +11,8 @@
 //! | the end of a refused request | [`DISCARD_WAIT`] | |
 //!
 //! The first wait is a short one in `recv` or `send` itself. For more, or if others wait for many already, the worker needs a
-//! seat in the [`WaitingRoom`], which it may lose to another's client: to be slow is no way to hold workers. A client that sends more than
-//! [`BYTES_PER_SECOND_FAST`] is not waited for in that sense.
+//! seat in the [`WaitingRoom`], which it may lose to another's client: to be slow is no way to hold workers. A client that
+//! sends more than [`BYTES_PER_SECOND_FAST`] is not waited for in that sense.
 //!
 //! Invariants: no read and no write waits for ever, however slowly the client moves; a request that arrives at once, with a
 //! reply that fits into the socket's buffer, costs no look at the clock, no lock, and no system call but one to receive and
