@@ -14,7 +14,7 @@ pub struct Call {
     pub name: &'static str,
     /// Which arguments are meant.
     pub rule: Rule,
-    part: Part,
+    pub(super) part: Part,
 }
 
 /// Which arguments are meant.
@@ -39,7 +39,7 @@ pub enum Condition {
 
 /// What needs a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Part {
+pub(super) enum Part {
     /// Every thread: locks, memory, messages, waiting, the end.
     Thread,
     /// Starting threads.

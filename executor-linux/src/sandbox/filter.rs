@@ -1,105 +1,59 @@
 //! System calls, by seccomp.
 //!
-//! Two filters on each thread; of two answers the kernel takes the stricter one.
+//! One filter on each thread; its two tables are in [`super::calls`].
 //!
-//! 1. What is not in the table gets `ENOSYS`, as on a kernel without it.
-//! 2. What no part of this program does, and an attack would, ends the process (`SIGSYS`; the kernel's log has a line of type
+//! 1. What no part of this program does, and an attack would, ends the process (`SIGSYS`; the kernel's log has a line of type
 //!    1326 with the call's number).
+//! 2. What else is not allowed gets `ENOSYS`, as on a kernel without it.
 //!
 //! Why not end it for every other call as well: libraries have corners that no test of ours reaches (an `openat` for the
 //! number of processors when malloc has made some arenas; `/proc` when a file's times are set that may not be opened), and
 //! a guest can drive them there. It would end the containers of all others. Refused, the call does no harm, and libraries
-//! know `ENOSYS`: they take another way. An attacker may go on trying; what is worth trying is in the second list.
+//! know `ENOSYS`: they take another way. An attacker may go on trying; what is worth trying is in the first list.
 
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 pub use filters::Filters;
 
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod filters {
-    use std::collections::BTreeMap;
-
-    use seccompiler::{
-        BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
-        apply_filter,
-    };
-
-    use crate::sandbox::calls::{self, Call, Condition, Rule};
+    use crate::sandbox::calls::{self, Call};
+    use crate::sandbox::program::program;
     use crate::sandbox::{Needs, Role, SandboxError};
 
-    /// The programs of all roles, ready to be handed to the kernel.
+    /// What each role may call.
     #[derive(Debug)]
     pub struct Filters {
-        allowed: Vec<(Role, usize, BpfProgram)>,
-        deadly: BpfProgram,
+        allowed: [(Role, Vec<&'static Call>); 3],
     }
 
     impl Filters {
-        /// Make them.
+        /// Look up what is needed.
+        ///
+        /// # Errors
+        /// None, on these processors.
         pub fn new(needs: Needs<'_>) -> Result<Self, SandboxError> {
-            let allowed = |role| {
-                let calls: Vec<Call> = calls::allowed(role, needs).copied().collect();
-                let refused = SeccompAction::Errno(libc::ENOSYS.unsigned_abs());
-                Ok((role, calls.len(), program(&calls, refused, SeccompAction::Allow)?))
-            };
             Ok(Filters {
                 allowed: [Role::Server, Role::Run, Role::Watchdog]
-                    .into_iter()
-                    .map(allowed)
-                    .collect::<Result<_, _>>()?,
-                deadly: program(calls::DEADLY, SeccompAction::Allow, SeccompAction::KillProcess)?,
+                    .map(|role| (role, calls::allowed(role, needs).collect())),
             })
         }
 
         /// Confine the calling thread.
         pub fn enter(&self, role: Role) -> Result<(), SandboxError> {
-            let allowed = self.allowed.iter().find(|(of, ..)| *of == role);
-            // The second is the one that forbids to add a third.
-            for program in [Some(&self.deadly), allowed.map(|(.., program)| program)]
-                .into_iter()
-                .flatten()
-            {
-                apply_filter(program).map_err(|error| SandboxError::Filter(error.to_string()))?;
-            }
-            Ok(())
+            let program = program(self.of(role).iter().copied(), calls::DEADLY)
+                .ok_or_else(|| SandboxError::Filter("the tables are too large".to_owned()))?;
+            seccompiler::apply_filter(&program).map_err(|error| SandboxError::Filter(error.to_string()))
         }
 
         /// How many calls are left to a role.
         pub fn count(&self, role: Role) -> usize {
-            let allowed = self.allowed.iter().find(|(of, ..)| *of == role);
-            allowed.map_or(0, |(_, count, _)| *count)
+            self.of(role).len()
         }
-    }
 
-    fn program(calls: &[Call], otherwise: SeccompAction, on_match: SeccompAction) -> Result<BpfProgram, SandboxError> {
-        let wrong = |error: seccompiler::BackendError| SandboxError::Filter(error.to_string());
-        let mut rules: BTreeMap<i64, Vec<SeccompRule>> = BTreeMap::new();
-        for call in calls {
-            let of_call = rules.entry(call.number).or_default();
-            if let Rule::If(alternatives) = call.rule {
-                for conditions in alternatives {
-                    let conditions = conditions
-                        .iter()
-                        .map(condition)
-                        .collect::<Result<_, _>>()
-                        .map_err(wrong)?;
-                    of_call.push(SeccompRule::new(conditions).map_err(wrong)?);
-                }
-            }
+        fn of(&self, role: Role) -> &[&'static Call] {
+            let found = self.allowed.iter().find(|(of, _)| *of == role);
+            found.map_or(&[], |(_, calls)| calls)
         }
-        let processor = std::env::consts::ARCH.try_into().map_err(wrong)?;
-        SeccompFilter::new(rules, otherwise, on_match, processor)
-            .and_then(BpfProgram::try_from)
-            .map_err(wrong)
-    }
-
-    /// Flags, commands and families are 32-bit numbers; the kernel looks at no more of them.
-    fn condition(condition: &Condition) -> Result<SeccompCondition, seccompiler::BackendError> {
-        let (argument, operator, value) = match *condition {
-            Condition::Is(argument, value) => (argument, SeccompCmpOp::Eq, value),
-            Condition::IsNot(argument, value) => (argument, SeccompCmpOp::Ne, value),
-            Condition::Bits(argument, mask, value) => (argument, SeccompCmpOp::MaskedEq(mask.into()), value),
-        };
-        SeccompCondition::new(argument, SeccompCmpArgLen::Dword, operator, value.into())
     }
 }
 

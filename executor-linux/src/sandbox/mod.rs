@@ -23,6 +23,8 @@
 pub mod calls;
 mod filter;
 mod paths;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod program;
 
 use std::fmt;
 use std::io;
