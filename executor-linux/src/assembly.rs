@@ -8,7 +8,7 @@ use std::path::Path;
 use std::{fs, io};
 
 use action_bundle::{KeyError, Policy, PublicKey, RecentlyVerified, Verified, VerifiedSignatures};
-use executor_core::executor::{Executor, Settings, Slot};
+use executor_core::executor::{Executor, Settings, Slot, Slots};
 use executor_core::wamr::{self, Config, Engine, StartError};
 use log::warn;
 use parking_lot::{Mutex, RawMutex};
@@ -112,14 +112,39 @@ pub fn executor(
         ..Config::default()
     };
     let engine = Engine::start(machine, config).map_err(AssemblyError::Engine)?;
-    let slots: Vec<_> = std::iter::repeat_with(Slot::default).take(containers_max).collect();
+    let places = Places(Vec::with_capacity(containers_max));
     Ok(Executor::new(
         engine,
         node,
         settings,
-        slots.leak(),
+        Box::leak(Box::new(places)),
         vec![0; containers_max].leak(),
     ))
+}
+
+/// As many as there was room for at the start; it never moves.
+struct Places<A>(Vec<Slot<A>>);
+
+impl<A> AsRef<[Slot<A>]> for Places<A> {
+    fn as_ref(&self) -> &[Slot<A>] {
+        &self.0
+    }
+}
+
+impl<A> AsMut<[Slot<A>]> for Places<A> {
+    fn as_mut(&mut self) -> &mut [Slot<A>] {
+        &mut self.0
+    }
+}
+
+impl<A: Send> Slots<A> for Places<A> {
+    fn push(&mut self, slot: Slot<A>) -> Result<(), Slot<A>> {
+        if self.0.len() == self.0.capacity() {
+            return Err(slot);
+        }
+        self.0.push(slot);
+        Ok(())
+    }
 }
 
 fn trusted_key(value: &str) -> Result<PublicKey, AssemblyError> {

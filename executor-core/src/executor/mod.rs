@@ -33,7 +33,7 @@ use crate::runtime::{Finished as _, LoadError, OutOfMemory, Run, RunError, Runti
 
 pub use container::ContainerKey;
 pub use settings::Settings;
-pub use table::Slot;
+pub use table::{Slot, Slots};
 use table::{Entry, Removed, Table};
 
 /// Carries out commands. Shared by all threads that serve requests.
@@ -97,13 +97,13 @@ pub enum Refusal {
 }
 
 impl<'s, R: Runtime, N: Node, L: RawMutex> Executor<'s, R, N, L> {
-    /// An executor without containers. There can be as many as the shorter of the two slices is long; `hashes` is for
-    /// finding one by its id. What the slices held is forgotten.
+    /// An executor without containers. There can be as many as there is room for in both `slots` and `hashes`, which is for
+    /// finding one by its id. What they held is forgotten.
     pub fn new(
         runtime: R,
         node: N,
         settings: Settings<'s>,
-        slots: &'s mut [Slot<R::Action>],
+        slots: &'s mut dyn Slots<R::Action>,
         hashes: &'s mut [u32],
     ) -> Self {
         Executor {

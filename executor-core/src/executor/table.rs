@@ -53,8 +53,31 @@ impl<A> Default for Slot<A> {
     }
 }
 
+/// Memory for the places of containers. A table makes a place when it is first needed: what was never needed is not touched.
+pub trait Slots<A>: AsRef<[Slot<A>]> + AsMut<[Slot<A>]> + Send {
+    /// One more place, behind the others.
+    ///
+    /// # Errors
+    /// The slot, if there is no room.
+    fn push(&mut self, slot: Slot<A>) -> Result<(), Slot<A>>;
+}
+
+impl<A: Send, const N: usize> Slots<A> for heapless::Vec<Slot<A>, N> {
+    fn push(&mut self, slot: Slot<A>) -> Result<(), Slot<A>> {
+        heapless::Vec::push(self, slot)
+    }
+}
+
+/// All places are there from the start.
+impl<A: Send> Slots<A> for &mut [Slot<A>] {
+    fn push(&mut self, slot: Slot<A>) -> Result<(), Slot<A>> {
+        Err(slot)
+    }
+}
+
 pub(super) struct Table<'s, A> {
-    slots: &'s mut [Slot<A>],
+    /// Never more than `hashes`.
+    slots: &'s mut dyn Slots<A>,
     hashes: &'s mut [u32],
     len: usize,
 }
@@ -68,11 +91,9 @@ pub(super) struct Entry<A> {
 pub(super) type Removed<A> = Entry<A>;
 
 impl<'s, A> Table<'s, A> {
-    pub(super) fn new(slots: &'s mut [Slot<A>], hashes: &'s mut [u32]) -> Self {
-        let capacity = slots.len().min(hashes.len()).min(u32::MAX as usize);
-        let (slots, _) = slots.split_at_mut(capacity);
-        let (hashes, _) = hashes.split_at_mut(capacity);
-        slots.fill_with(Slot::default);
+    pub(super) fn new(slots: &'s mut dyn Slots<A>, hashes: &'s mut [u32]) -> Self {
+        let (hashes, _) = hashes.split_at_mut(hashes.len().min(u32::MAX as usize));
+        slots.as_mut().fill_with(Slot::default);
         hashes.fill(FREE);
         Table { slots, hashes, len: 0 }
     }
@@ -89,7 +110,7 @@ impl<'s, A> Table<'s, A> {
         let wanted = hash(id);
         let mut from = 0;
         while let Some(place) = position(self.hashes, wanted, from) {
-            let slot = self.slots.get(place)?;
+            let slot = self.slots.as_ref().get(place)?;
             if slot.name.as_ref() == Some(id) {
                 return Some(ContainerKey {
                     index: u32::try_from(place).ok()?,
@@ -108,7 +129,7 @@ impl<'s, A> Table<'s, A> {
         now_ms: u64,
     ) -> Option<(ContainerKey, Option<Removed<A>>)> {
         let mut removed = None;
-        let place = match position(self.hashes, FREE, 0) {
+        let place = match self.free_place() {
             Some(place) => place,
             None => {
                 let entry = self.remove_least_recently_used(now_ms, 0)?;
@@ -118,7 +139,7 @@ impl<'s, A> Table<'s, A> {
             }
         };
         let index = u32::try_from(place).ok()?;
-        let (slot, hash) = (self.slots.get_mut(place)?, self.hashes.get_mut(place)?);
+        let (slot, hash) = (self.slots.as_mut().get_mut(place)?, self.hashes.get_mut(place)?);
         *hash = name.as_ref().map_or(UNNAMED, self::hash);
         slot.name = name;
         slot.last_used_ms = now_ms;
@@ -130,6 +151,12 @@ impl<'s, A> Table<'s, A> {
             },
             removed,
         ))
+    }
+
+    fn free_place(&mut self) -> Option<usize> {
+        let place = position(self.hashes, FREE, 0)?;
+        let is_there = place < self.slots.as_ref().len() || self.slots.push(Slot::FREE).is_ok();
+        is_there.then_some(place)
     }
 
     /// Let the container stay, however long it is idle.
@@ -220,7 +247,7 @@ impl<'s, A> Table<'s, A> {
     fn least_recently_used(&self, now_ms: u64, idle_min_ms: u64, except: Option<ContainerKey>) -> Option<ContainerKey> {
         self.hashes
             .iter()
-            .zip(&*self.slots)
+            .zip(self.slots.as_ref())
             .zip(0..)
             .filter(|((hash, slot), _)| {
                 **hash != FREE
@@ -249,13 +276,14 @@ impl<'s, A> Table<'s, A> {
         self.hashes.get(place).is_some_and(|hash| *hash != FREE)
             && self
                 .slots
+                .as_ref()
                 .get(place)
                 .is_some_and(|slot| slot.generation == key.generation)
     }
 
     fn slot(&mut self, key: ContainerKey) -> Option<&mut Slot<A>> {
         if self.is_current(key) {
-            self.slots.get_mut(key.index as usize)
+            self.slots.as_mut().get_mut(key.index as usize)
         } else {
             None
         }

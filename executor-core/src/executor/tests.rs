@@ -98,7 +98,7 @@ fn removed(models: &mut Vec<Model>, expected: ContainerKey, entry: Option<Entry<
 proptest! {
     #[test]
     fn the_table_is_as_the_model(operations in operations()) {
-        let mut slots: Vec<Slot<u32>> = (0..PLACES).map(|_| Slot::FREE).collect();
+        let mut slots: heapless::Vec<Slot<u32>, PLACES> = heapless::Vec::new();
         let mut hashes = [7; PLACES + 1];
         let mut table = Table::new(&mut slots, &mut hashes);
         let mut models: Vec<Model> = Vec::new();
@@ -215,6 +215,7 @@ proptest! {
 fn names_are_found_wherever_they_are() {
     for capacity in [1, 15, 16, 17, 31, 32, 33, 100] {
         let mut slots: Vec<Slot<()>> = (0..capacity).map(|_| Slot::FREE).collect();
+        let mut slots = slots.as_mut_slice();
         let mut hashes = std::vec![0; capacity];
         let mut table = Table::new(&mut slots, &mut hashes);
         let names: Vec<ContainerId> = (0..capacity)
@@ -242,7 +243,7 @@ fn names_of_one_hash_are_told_apart() {
             seen.insert(table::hash(&name), name.clone()).map(|other| (other, name))
         })
         .expect("there are more names than hashes");
-    let mut slots = [Slot::FREE, Slot::FREE];
+    let mut slots = heapless::Vec::<_, 2>::new();
     let mut hashes = [0; 2];
     let mut table = Table::<()>::new(&mut slots, &mut hashes);
     let (first_key, _) = table.create(Some(first.clone()), 0).expect("there is a place");

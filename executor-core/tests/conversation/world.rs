@@ -108,6 +108,7 @@ pub fn with_executor<T>(
     let mut slots: Vec<Slot<Action<'_>>> = Vec::new();
     slots.resize_with(places, Slot::default);
     let mut hashes = vec![0; places];
+    let mut slots = slots.as_mut_slice();
     let executor = Executor::new(Engine(&world), Machine(&world), settings, &mut slots, &mut hashes);
     test(&executor, &world)
 }
