@@ -29,7 +29,7 @@ fn main() {
     let mut mapping = builder(&target, &core);
     mapping
         .file(existing(&core, files::LINEAR_MEMORY))
-        .file(patch::loader_of_interruptible_code(&core, &out));
+        .file(patch::aot_loader(&core, &out));
     rename(&mut mapping, &files::PAGES);
     let mut archive = cc::Build::new();
     for part in [most, instantiating, mapping] {

@@ -27,9 +27,63 @@ const CONSTANT: &str = "            if (is_expr_binary_op(ctx->stack[j].expr->in
 const CHECKED_CONSTANT: &str =
     "            if (ctx->stack[j].expr && is_expr_binary_op(ctx->stack[j].expr->init_expr_type)) {";
 
+/// Upstream copies code to pages of its own, constants to others, and then both to a third place, so that they lie beside each
+/// other; each page of the first two is made to be thrown away. Here both stay in the file until they are copied to that
+/// place (but code that is run where it lies, XIP, which this place is not for).
+const COPIED_ONCE: &[(&str, &str)] = &[
+    // The code stays in the file.
+    (
+        "if ((section_size > 0) && !module->is_indirect_mode) {\n                    total_size =",
+        "if (false) {\n                    total_size =",
+    ),
+    // The constants stay there.
+    (
+        "    if (total_size > 0) {\n        /* Allocate memory for data */",
+        "    if (total_size > 0 && !module->is_indirect_mode) {\n        *p_buf = buf;\n        return true;\n    }\n    \
+         if (total_size > 0) {\n        /* Allocate memory for data */",
+    ),
+    // Room for both, zero, and for the table behind the code by which it calls out. Without code, constants are copied, too:
+    // the file's own pages are not to be protected.
+    (
+        "    if (code_size == 0) {\n        return true;\n    }\n\n    /* calculate the total memory needed */",
+        "    const size_t file_size = code_size;\n    if (code_size > 0)\n        code_size = (code_size + \
+         aot_get_plt_table_size() + 3) & ~(size_t)3;\n",
+    ),
+    (
+        "    /* code_size was checked and must be larger than 0 here */\n    bh_assert(total_size > 0);\n",
+        "    if (total_size == 0)\n        return true;\n",
+    ),
+    // Nothing was copied before, so there is nothing to free.
+    (
+        "    bh_memcpy_s(sections, (uint32)code_size, old_buf, (uint32)code_size);\n    os_munmap(old_buf, code_size);\n",
+        "    bh_memcpy_s(sections, (uint32)code_size, old_buf, (uint32)file_size);\n",
+    ),
+    // The right to run it comes last.
+    (
+        "    if (os_mprotect(sections, code_size,\n                    MMAP_PROT_READ | MMAP_PROT_WRITE | MMAP_PROT_EXEC)\n        \
+         != 0) {\n        os_munmap(sections, (uint32)total_size);\n        return false;\n    }\n",
+        "",
+    ),
+    (
+        "                         module->is_indirect_mode\n                                 || module->merged_data_text_sections\n\
+         \x20                            ? false\n                             : true);\n",
+        "                         false);\n",
+    ),
+    // If there is no room, nothing can be run from where the code lies now.
+    (
+        "                if (!module->is_indirect_mode && is_load_from_file_buf)\n                    if (!try_merge",
+        "                if (!module->is_indirect_mode)\n                    if (!try_merge",
+    ),
+    (
+        "                        LOG_WARNING(\"merge .data and .text sections failed\");\n",
+        "                    {\n                        set_error_buf(error_buf, error_buf_size, \"allocate memory failed\");\n\
+         \x20                       return false;\n                    }\n",
+    ),
+];
+
 /// The loader that refuses a bad constant expression without following a null pointer.
 pub fn module_loader(core: &Path, out: &Path) -> PathBuf {
-    changed(core, files::MODULE_LOADER, out, CONSTANT, CHECKED_CONSTANT)
+    changed(core, files::MODULE_LOADER, out, &[(CONSTANT, CHECKED_CONSTANT)])
 }
 
 /// The interpreter with its poll.
@@ -40,24 +94,29 @@ pub fn polling_interpreter(core: &Path, file: &str, out: &Path) -> PathBuf {
         CLASSIC_POLL
     };
     let ours = poll.replacen("#if WASM_ENABLE_THREAD_MGR != 0\n", &format!("{OUR_POLL}#if 0\n"), 1);
-    changed(core, file, out, poll, &ours)
+    changed(core, file, out, &[(poll, &ours)])
 }
 
-/// The loader that takes code which polls.
-pub fn loader_of_interruptible_code(core: &Path, out: &Path) -> PathBuf {
-    changed(core, files::AOT_LOADER, out, REFUSAL, NO_REFUSAL)
+/// The loader that takes code which polls, and copies code and constants once.
+pub fn aot_loader(core: &Path, out: &Path) -> PathBuf {
+    let mut changes = vec![(REFUSAL, NO_REFUSAL)];
+    changes.extend_from_slice(COPIED_ONCE);
+    changed(core, files::AOT_LOADER, out, &changes)
 }
 
-/// The path of a copy in which `theirs`, which must occur once, is `ours`.
-fn changed(core: &Path, file: &str, out: &Path, theirs: &str, ours: &str) -> PathBuf {
+/// The path of a copy in which each of `theirs`, which must occur once, is `ours`.
+fn changed(core: &Path, file: &str, out: &Path, changes: &[(&str, &str)]) -> PathBuf {
     let path = crate::existing(core, file);
-    let source = fs::read_to_string(&path).expect("WAMR's sources are text");
-    assert_eq!(
-        source.matches(theirs).count(),
-        1,
-        "{file} has changed: see whether it still needs what build/patch.rs does to it, and mend that"
-    );
+    let mut source = fs::read_to_string(&path).expect("WAMR's sources are text");
+    for (theirs, ours) in changes {
+        assert_eq!(
+            source.matches(theirs).count(),
+            1,
+            "{file} has changed: see whether it still needs what build/patch.rs does to it, and mend that: {theirs}"
+        );
+        source = source.replace(theirs, ours);
+    }
     let copy = out.join(path.file_name().expect("it is a file"));
-    fs::write(&copy, source.replace(theirs, ours)).expect("OUT_DIR can be written");
+    fs::write(&copy, source).expect("OUT_DIR can be written");
     copy
 }
