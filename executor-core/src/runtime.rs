@@ -51,7 +51,7 @@ pub trait Runtime {
     ///
     /// # Errors
     /// [`LoadError`] says what the action's developer has to mend.
-    fn load(&self, init: Init<Self::Buffer>) -> Result<Self::Action, LoadError>;
+    fn load(&self, init: Init<'_, Self::Buffer>) -> Result<Self::Action, LoadError>;
 
     /// Run the action once, on an instance whose state is that of a fresh one, until it ends or `watch` stops it.
     fn run(&self, action: &Self::Action, run: &Run<'_>, watch: &impl Watch<Self::Stopper>) -> Self::Finished;
@@ -133,11 +133,38 @@ pub struct Logs<'a> {
     pub stderr: &'a [u8],
 }
 
+/// Bytes where they were received.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Body<'b, B> {
+    /// In the worker's inbox: gone when the reply is written.
+    InPlace(&'b mut [u8]),
+    /// In memory of their own.
+    Owned(B),
+}
+
+impl<B: AsRef<[u8]>> AsRef<[u8]> for Body<'_, B> {
+    fn as_ref(&self) -> &[u8] {
+        match self {
+            Body::InPlace(bytes) => bytes,
+            Body::Owned(buffer) => buffer.as_ref(),
+        }
+    }
+}
+
+impl<B: AsMut<[u8]>> AsMut<[u8]> for Body<'_, B> {
+    fn as_mut(&mut self) -> &mut [u8] {
+        match self {
+            Body::InPlace(bytes) => bytes,
+            Body::Owned(buffer) => buffer.as_mut(),
+        }
+    }
+}
+
 /// An `/init`, decoded: who needs which bytes, and where they are.
 #[derive(Debug)]
-pub struct Init<B> {
+pub struct Init<'b, B> {
     /// The request's body: JSON, with the base64 of `code` decoded in place.
-    pub body: B,
+    pub body: Body<'b, B>,
     /// The artifact, if it was compressed.
     pub inflated: Option<B>,
     /// The artifact: a range of `inflated` if there is one, else of `body`.

@@ -15,7 +15,7 @@ use crate::http::{BodyError, BodyLength, ChunkedBody, Framing, Inbox, Persistenc
 use crate::limits::CONTROL_BODY_MAX_BYTES;
 use crate::node::Node;
 use crate::openwhisk::{Command, CommandError, Listener, Reply, RequestError, Route, route};
-use crate::runtime::{Finished, Logs, OutOfMemory, RunError, Runtime, Watch};
+use crate::runtime::{Body, Finished, Logs, OutOfMemory, RunError, Runtime, Watch};
 
 /// What is to become of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,8 +102,8 @@ fn perform<C: Read + Write, R: Runtime, N: Node, L: RawMutex>(
     let body;
     let command = match route {
         Route::Init(container) => {
-            let owned = receive_owned(executor, connection, inbox, framing, body_max_bytes);
-            Command::init(container, owned.map_err(of_bundle)?)
+            let body = receive(executor, connection, inbox, framing, body_max_bytes);
+            Command::init(container, body.map_err(of_bundle)?)
         }
         Route::Run(container) => {
             body = receive(executor, connection, inbox, framing, body_max_bytes)?;
@@ -121,23 +121,6 @@ fn perform<C: Read + Write, R: Runtime, N: Node, L: RawMutex>(
     Ok(executor.execute(command.map_err(RequestError::Command)?, watch))
 }
 
-/// A body, where it was received.
-enum Body<'i, B> {
-    /// In the inbox.
-    InPlace(&'i [u8]),
-    /// In memory of its own.
-    Owned(B),
-}
-
-impl<B: AsRef<[u8]>> AsRef<[u8]> for Body<'_, B> {
-    fn as_ref(&self) -> &[u8] {
-        match self {
-            Body::InPlace(bytes) => bytes,
-            Body::Owned(buffer) => buffer.as_ref(),
-        }
-    }
-}
-
 /// A body that is used where it arrives, unless it does not fit there.
 fn receive<'i, C: Read + Write, R: Runtime, N: Node, L: RawMutex>(
     executor: &Executor<'_, R, N, L>,
@@ -149,12 +132,15 @@ fn receive<'i, C: Read + Write, R: Runtime, N: Node, L: RawMutex>(
     match framing.body_length {
         BodyLength::Bytes(body_len) => {
             let len = admit(body_len, max_bytes)?;
-            if len > inbox.capacity() {
-                return receive_owned(executor, connection, inbox, framing, max_bytes).map(Body::Owned);
+            if len <= inbox.capacity() {
+                inbox.send_continue(connection, framing).map_err(RequestError::Body)?;
+                let body = inbox.read_in_place(connection, len).map_err(RequestError::Body)?;
+                return Ok(Body::InPlace(body));
             }
+            let mut body = executor.buffer(len).map_err(|OutOfMemory| RequestError::OutOfMemory)?;
             inbox.send_continue(connection, framing).map_err(RequestError::Body)?;
-            let body = inbox.read_in_place(connection, len).map_err(RequestError::Body)?;
-            Ok(Body::InPlace(body))
+            inbox.read_into(connection, body.as_mut()).map_err(RequestError::Body)?;
+            Ok(Body::Owned(body))
         }
         BodyLength::Chunked => {
             inbox.send_continue(connection, framing).map_err(RequestError::Body)?;
@@ -163,32 +149,6 @@ fn receive<'i, C: Read + Write, R: Runtime, N: Node, L: RawMutex>(
                 Progress::Whole => Ok(Body::InPlace(inbox.content(&body))),
                 Progress::Full => move_and_receive(executor, connection, inbox, body, max_bytes).map(Body::Owned),
             }
-        }
-    }
-}
-
-/// A body that changes its owner, or does not fit into the inbox.
-fn receive_owned<C: Read + Write, R: Runtime, N: Node, L: RawMutex>(
-    executor: &Executor<'_, R, N, L>,
-    connection: &mut C,
-    inbox: &mut Inbox<'_>,
-    framing: &Framing,
-    max_bytes: usize,
-) -> Result<R::Buffer, RequestError> {
-    match framing.body_length {
-        BodyLength::Bytes(body_len) => {
-            let len = admit(body_len, max_bytes)?;
-            let mut body = executor.buffer(len).map_err(|OutOfMemory| RequestError::OutOfMemory)?;
-            inbox.send_continue(connection, framing).map_err(RequestError::Body)?;
-            inbox.read_into(connection, body.as_mut()).map_err(RequestError::Body)?;
-            Ok(body)
-        }
-        BodyLength::Chunked => {
-            inbox.send_continue(connection, framing).map_err(RequestError::Body)?;
-            let mut body = ChunkedBody::new(max_bytes);
-            // What follows begins where this has come to, whatever that is.
-            let _ = inbox.read_chunks(connection, &mut body).map_err(of_chunks(max_bytes))?;
-            move_and_receive(executor, connection, inbox, body, max_bytes)
         }
     }
 }

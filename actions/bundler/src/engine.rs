@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 
 use action_bundle::{Artifact, ContentHash, Kind, NodeTarget};
 use anyhow::{Result, anyhow};
-use executor_core::runtime::{Init, Runtime};
+use executor_core::runtime::{Body, Init, Runtime};
 use executor_core::wamr::{self, Config, Engine, StartError};
 use executor_wasi::{Errno, Host, Interrupted, NoFiles};
 use parking_lot::RawMutex;
@@ -24,7 +24,7 @@ pub fn load(kind: Kind, bytes: &[u8]) -> Result<()> {
     };
     engine
         .load(Init {
-            body,
+            body: Body::Owned(body),
             inflated: None,
             artifact,
             main: None,

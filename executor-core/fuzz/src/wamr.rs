@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use action_bundle::{Artifact, ContentHash, Kind};
 use executor_core::json::Object;
-use executor_core::runtime::{Finished, Init, LoadError, Run, RunError, Runtime, Unwatched};
+use executor_core::runtime::{Body, Finished, Init, LoadError, Run, RunError, Runtime, Unwatched};
 use executor_core::wamr::{Action, Buffer, Config, Engine};
 use executor_wasi::{Errno, Host, Interrupted, NoFiles};
 use parking_lot::RawMutex;
@@ -52,10 +52,10 @@ fn engine() -> &'static Engine<StillHost, RawMutex> {
 
 /// As the executor hands a module on.
 pub fn load(module: &[u8]) -> Result<Loaded, Box<LoadError>> {
-    let mut body = engine().buffer(module.len()).expect("memory for an input");
-    body.as_mut().copy_from_slice(module);
+    // Freed on return: what still points into it is found by the sanitizer.
+    let mut body = module.to_vec();
     let init = Init::<Buffer> {
-        body,
+        body: Body::InPlace(&mut body),
         inflated: None,
         artifact: Artifact {
             kind: Kind::Wasm,

@@ -11,7 +11,7 @@ use lock_api::RawMutex;
 
 use crate::node::Node;
 use crate::openwhisk::InitRequest;
-use crate::runtime::{Init, OutOfMemory, Runtime};
+use crate::runtime::{Body, Init, OutOfMemory, Runtime};
 
 use super::{Executor, InitError};
 
@@ -21,7 +21,7 @@ const AOT_ALIGNMENT_BYTES: usize = 16;
 
 pub(super) fn load<R: Runtime, N: Node, L: RawMutex>(
     executor: &Executor<'_, R, N, L>,
-    request: InitRequest<R::Buffer>,
+    request: InitRequest<Body<'_, R::Buffer>>,
 ) -> Result<R::Action, InitError> {
     let InitRequest {
         mut body,

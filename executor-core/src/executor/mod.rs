@@ -29,12 +29,12 @@ use lock_api::{Mutex, RawMutex};
 
 use crate::node::Node;
 use crate::openwhisk::{Addressee, Command, ContainerId, InitRequest};
-use crate::runtime::{Finished as _, LoadError, OutOfMemory, Run, RunError, Runtime, Watch};
+use crate::runtime::{Body, Finished as _, LoadError, OutOfMemory, Run, RunError, Runtime, Watch};
 
 pub use container::ContainerKey;
 pub use settings::Settings;
-pub use table::{Slot, Slots};
 use table::{Entry, Removed, Table};
+pub use table::{Slot, Slots};
 
 /// Carries out commands. Shared by all threads that serve requests.
 pub struct Executor<'s, R: Runtime, N: Node, L: RawMutex> {
@@ -225,7 +225,7 @@ impl<'s, R: Runtime, N: Node, L: RawMutex> Executor<'s, R, N, L> {
     }
 
     /// Carry out a command. `watch` may stop a run.
-    pub fn execute(&self, command: Command<'_, R::Buffer>, watch: &impl Watch<R::Stopper>) -> Outcome<R> {
+    pub fn execute(&self, command: Command<'_, Body<'_, R::Buffer>>, watch: &impl Watch<R::Stopper>) -> Outcome<R> {
         let outcome = match command {
             Command::Destroy(id, other) => Ok(self.destroy(&id, other.as_ref())),
             _ if self.node.is_draining() => Err(Refusal::Draining),
@@ -264,7 +264,7 @@ impl<'s, R: Runtime, N: Node, L: RawMutex> Executor<'s, R, N, L> {
         }
     }
 
-    fn init(&self, addressee: &Addressee, request: InitRequest<R::Buffer>) -> Result<Outcome<R>, Refusal> {
+    fn init(&self, addressee: &Addressee, request: InitRequest<Body<'_, R::Buffer>>) -> Result<Outcome<R>, Refusal> {
         let key = self.begin_init(addressee)?;
         // Whatever happens, the container must not stay in initialisation.
         let loaded = load::load(self, request);

@@ -243,8 +243,8 @@ impl Inbox<'_> {
 
     /// The content that has been read here. It lies here until the inbox is used again.
     #[must_use]
-    pub fn content(&self, body: &ChunkedBody) -> &[u8] {
-        self.buffer.get(body.place.clone()).unwrap_or_default()
+    pub fn content(&mut self, body: &ChunkedBody) -> &mut [u8] {
+        self.buffer.get_mut(body.place.clone()).unwrap_or_default()
     }
 
     /// Copy the content that has been read here to the front of `into`, which is at least as long.

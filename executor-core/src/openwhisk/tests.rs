@@ -357,7 +357,7 @@ impl crate::runtime::Runtime for Never {
     fn buffer(&self, _: usize) -> Result<Vec<u8>, crate::runtime::OutOfMemory> {
         unreachable!()
     }
-    fn load(&self, _: crate::runtime::Init<Vec<u8>>) -> Result<(), crate::runtime::LoadError> {
+    fn load(&self, _: crate::runtime::Init<'_, Vec<u8>>) -> Result<(), crate::runtime::LoadError> {
         unreachable!()
     }
     fn run(&self, (): &(), _: &crate::runtime::Run<'_>, _: &impl crate::runtime::Watch<Never>) -> Never {

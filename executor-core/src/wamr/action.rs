@@ -13,7 +13,7 @@ use super::environment;
 use super::raw::Buffer;
 use super::shared::{Ready, SharedModule};
 use crate::json::Str;
-use crate::runtime::{Init, LoadError};
+use crate::runtime::{Body, Init, LoadError};
 
 /// The longest name that `main` may give, in bytes.
 const MAIN_MAX_BYTES: usize = 128;
@@ -30,18 +30,18 @@ pub struct Action<L: RawMutex> {
 impl<H: Host, L: RawMutex> Engine<H, L> {
     /// Take the module of this content, loaded now if no container has it, and what this container makes of it. Nothing of
     /// the guest runs.
-    pub(super) fn load_action(&self, init: Init<Buffer>) -> Result<Action<L>, LoadError> {
+    pub(super) fn load_action(&self, init: Init<'_, Buffer>) -> Result<Action<L>, LoadError> {
         let body = init.body.as_ref();
         let text = |range: core::ops::Range<usize>| body.get(range).unwrap_or_default();
         let main = init.main.map(|range| decode_main(text(range))).transpose()?;
         let variables = init.env.map(|range| environment::of_init(text(range))).transpose()?;
         let Artifact { kind, range, hash } = init.artifact;
-        let bytes = init.inflated.unwrap_or(init.body);
+        let bytes = init.inflated.map_or(init.body, Body::Owned);
         let spares_max = self.config.spares_max;
         // Where the content is loaded, its bytes go here, unread.
-        let shared = self
-            .modules
-            .get_or_load((hash, kind), move || SharedModule::load(bytes, range, kind, spares_max))?;
+        let shared = self.modules.get_or_load((hash, kind), || {
+            SharedModule::load(bytes, range, kind, spares_max, &self.budget)
+        })?;
         let main = shared.abi.main(&shared.module, main)?;
         let environment = shared.wants_environment.then(|| variables.unwrap_or_default());
         Ok(Action {

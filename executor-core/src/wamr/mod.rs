@@ -240,7 +240,7 @@ impl<H: Host, L: RawMutex> Runtime for Engine<H, L> {
         estimate <= left || self.modules.get(&(artifact.hash, artifact.kind)).is_some()
     }
 
-    fn load(&self, init: Init<Buffer>) -> Result<Arc<Action<L>>, LoadError> {
+    fn load(&self, init: Init<'_, Buffer>) -> Result<Arc<Action<L>>, LoadError> {
         self.load_action(init).map(Arc::new)
     }
 

@@ -15,8 +15,9 @@ use lock_api::{Mutex, RawMutex};
 
 use super::Engine;
 use super::abi::{Abi, Entries};
-use super::raw::{Buffer, ExecEnv, Instance, Message, Module, NewError, Snapshot};
-use crate::runtime::{LoadError, RunError};
+use super::budget::Budget;
+use super::raw::{Buffer, ExecEnv, Instance, Message, Module, NewError, NotLoaded, Snapshot};
+use crate::runtime::{Body, LoadError, RunError};
 
 /// A loaded module, what is known of it, and the instances that are ready to run it.
 pub struct SharedModule<L> {
@@ -49,8 +50,14 @@ impl<L: RawMutex> SharedModule<L> {
     ///
     /// # Errors
     /// [`LoadError::Module`], [`LoadError::UnknownAbi`]
-    pub fn load(bytes: Buffer, range: Range<usize>, kind: Kind, spares_max: usize) -> Result<Self, LoadError> {
-        let module = Module::load(bytes, range).map_err(load_error)?;
+    pub fn load(
+        bytes: Body<'_, Buffer>,
+        range: Range<usize>,
+        kind: Kind,
+        spares_max: usize,
+        budget: &Arc<Budget>,
+    ) -> Result<Self, LoadError> {
+        let module = Module::load(bytes, range, budget).map_err(load_error)?;
         check_imports(&module)?;
         let abi = Abi::recognise(&module)?;
         let wants_environment = module.imports().any(|(_, name, _)| name == c"environ_get");
@@ -144,11 +151,10 @@ impl<H: Host, L: RawMutex> Engine<H, L> {
     }
 }
 
-fn load_error(message: Message) -> LoadError {
-    if tells_of_memory(&message) {
-        LoadError::OutOfMemory
-    } else {
-        LoadError::Module(message)
+fn load_error(error: NotLoaded) -> LoadError {
+    match error {
+        NotLoaded::Module(message) if !tells_of_memory(&message) => LoadError::Module(message),
+        NotLoaded::Module(_) | NotLoaded::OutOfMemory => LoadError::OutOfMemory,
     }
 }
 

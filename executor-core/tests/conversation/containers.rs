@@ -7,7 +7,7 @@ use std::thread;
 use executor_core::executor::ContainerKey;
 use executor_core::openwhisk::{ContainerId, Listener};
 
-use crate::client::{answer, ask, error, init_body};
+use crate::client::{INBOX_BYTES, answer, ask, error, init_body};
 use crate::world::{TestExecutor, World, settings, with_executor};
 
 const OK: &str = r#"{"ok":true}"#;
@@ -322,11 +322,11 @@ fn the_container_idle_for_longest_makes_room() {
 fn idle_containers_make_room_in_memory() {
     with_executor(2, settings(), |executor, world| {
         control(executor, world, "/a/init", &init_body("echo"));
-        world.memory.store(10, Ordering::SeqCst);
+        world.memory.store(0, Ordering::SeqCst);
         let refused = ask(executor, world, Listener::Control, "/b/init", "{}");
-        assert_eq!(refused.status, 403, "10 bytes are enough for this");
+        assert_eq!(refused.status, 403, "this fits into the inbox");
         assert_eq!(executor.container_count(), 2);
-        let body = init_body("echo");
+        let body = init_body("echo") + &" ".repeat(INBOX_BYTES);
         let request = crate::client::post("/b/init", &body);
         let (responses, _) = crate::client::converse(executor, world, Listener::Control, &request, usize::MAX);
         assert_eq!((responses[0].status, executor.container_count()), (500, 0));

@@ -164,16 +164,16 @@ fn code_that_cannot_be_loaded() {
             assert!(text.starts_with(r#"{"error":"The action cannot be loaded: "#), "{text}");
             assert_eq!(world.take_events(), ["write", "ended |"], "{text}");
         }
-        // There is memory for the body, and none to inflate it into.
+        // The body fits into the inbox, and there is no memory to inflate it into.
         let body = format!(
             r#"{{"value":{{"code":"{}"}}}}"#,
             base64(&zip("a.wasm", &[WASM_HEADER, b"echo"].concat()))
         );
-        world.buffers.store(1, Ordering::SeqCst);
+        world.buffers.store(0, Ordering::SeqCst);
         let refused = error("The action cannot be loaded: this node has no memory for the module now.");
         assert_eq!(answer(executor, world, listener, "/init", &body), (502, refused));
         assert_eq!(world.take_events(), ["write", "ended |"]);
-        world.buffers.store(2, Ordering::SeqCst);
+        world.buffers.store(1, Ordering::SeqCst);
         assert_eq!(answer(executor, world, listener, "/init", &body), (200, OK.into()));
     });
 }

@@ -141,7 +141,13 @@ fn a_body_that_nobody_has_memory_for() {
     with_executor(1, settings(), |executor, world| {
         let listener = Listener::Container(executor.create().unwrap());
         world.memory.store(100, Ordering::SeqCst);
-        let (responses, _) = converse(executor, world, listener, &post("/init", &" ".repeat(101)), 600);
+        let (responses, _) = converse(
+            executor,
+            world,
+            listener,
+            &post("/init", &" ".repeat(INBOX_BYTES + 1)),
+            600,
+        );
         assert_eq!(responses[0].status, 500);
         assert!(responses[0].head.contains("\r\nConnection: close"));
     });

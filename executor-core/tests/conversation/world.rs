@@ -199,8 +199,9 @@ impl<'w> Runtime for Engine<'w> {
         Ok(vec![0xaa; len])
     }
 
-    fn load(&self, init: Init<Vec<u8>>) -> Result<Action<'w>, LoadError> {
-        let holder = init.inflated.as_ref().unwrap_or(&init.body);
+    fn load(&self, init: Init<'_, Vec<u8>>) -> Result<Action<'w>, LoadError> {
+        let body = init.body.as_ref();
+        let holder = init.inflated.as_ref().map_or(body, Vec::as_slice);
         let artifact = &holder[init.artifact.range.clone()];
         let script = match init.artifact.kind {
             action_bundle::Kind::Wasm => artifact.strip_prefix(WASM_HEADER),
@@ -213,10 +214,10 @@ impl<'w> Runtime for Engine<'w> {
         let script = script.and_then(|script| String::from_utf8(script.to_vec()).ok());
         let script = script.filter(|script| is_script(script)).ok_or_else(not_a_script)?;
         let main = init.main.map(|range| {
-            let content = Str::new(&init.body[range]).expect("it was checked");
+            let content = Str::new(&body[range]).expect("it was checked");
             String::from_utf8(content.bytes().collect()).expect("it was checked")
         });
-        let env = init.env.map(|range| init.body[range].to_vec());
+        let env = init.env.map(|range| body[range].to_vec());
         match script.as_str() {
             "no main" => return Err(LoadError::MissingMain),
             "no abi" => return Err(LoadError::UnknownAbi),

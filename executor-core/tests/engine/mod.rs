@@ -13,7 +13,7 @@ use std::sync::{Arc, OnceLock};
 
 use action_bundle::{Artifact, ContentHash, Kind};
 use executor_core::json;
-use executor_core::runtime::{Finished, Init, LoadError, Run, RunError, Runtime, Trap, Unwatched, Watch};
+use executor_core::runtime::{Body, Finished, Init, LoadError, Run, RunError, Runtime, Trap, Unwatched, Watch};
 use executor_core::wamr::{Action, Buffer, Config, Engine, RunStopper};
 use executor_wasi::{Errno, Host, Interrupted, NoFiles};
 use parking_lot::RawMutex;
@@ -78,20 +78,21 @@ fn load_code(kind: Kind, code: &[u8], main: Option<&str>, env: Option<&str>) -> 
         })
     };
     let (main, env) = (place(main), place(env));
-    let mut body = engine().buffer(text.len()).expect("memory for a test");
-    body.as_mut().copy_from_slice(&text);
     let artifact = Artifact {
         kind,
         range: 0..code.len(),
         hash: ContentHash::of(code),
     };
-    engine().load(Init::<Buffer> {
-        body,
+    let loaded = engine().load(Init::<Buffer> {
+        body: Body::InPlace(&mut text),
         inflated: None,
         artifact,
         main,
         env,
-    })
+    });
+    // The next request comes to where this one has lain.
+    text.fill(0xaa);
+    loaded
 }
 
 fn load(compile: Compile, wat: &str) -> TestAction {

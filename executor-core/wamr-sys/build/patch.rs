@@ -81,6 +81,11 @@ const COPIED_ONCE: &[(&str, &str)] = &[
     ),
 ];
 
+/// Upstream notes whether the file may be freed only when it has loaded it, and goes by that note while it loads (are data
+/// segments copied?) and while it unloads (are they freed?).
+const FREEABLE: &str = "    os_thread_jit_write_protect_np(false); /* Make memory writable */\n    if (!load(";
+const FREEABLE_FROM_THE_START: &str = "    module->is_binary_freeable = args->wasm_binary_freeable;\n    if (!load(";
+
 /// The loader that refuses a bad constant expression without following a null pointer.
 pub fn module_loader(core: &Path, out: &Path) -> PathBuf {
     changed(core, files::MODULE_LOADER, out, &[(CONSTANT, CHECKED_CONSTANT)])
@@ -99,7 +104,7 @@ pub fn polling_interpreter(core: &Path, file: &str, out: &Path) -> PathBuf {
 
 /// The loader that takes code which polls, and copies code and constants once.
 pub fn aot_loader(core: &Path, out: &Path) -> PathBuf {
-    let mut changes = vec![(REFUSAL, NO_REFUSAL)];
+    let mut changes = vec![(REFUSAL, NO_REFUSAL), (FREEABLE, FREEABLE_FROM_THE_START)];
     changes.extend_from_slice(COPIED_ONCE);
     changed(core, files::AOT_LOADER, out, &changes)
 }

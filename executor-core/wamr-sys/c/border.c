@@ -45,11 +45,19 @@ wamr_sys_thread_prepare(void)
     (void)os_thread_get_stack_boundary();
 }
 
-/* wasm_runtime_is_underlying_binary_freeable tells whether anything points into `bytes` afterwards.
- *
- * AOT files are always loaded in place: in this version (2.4.3 and the fixes up to 2.4.5) aot_loader.c notes that a binary
- * is freeable only after it has decided, by the same note, not to copy the data segments; unloading then frees addresses
- * inside of the binary. */
+/* Whether what is loaded from these bytes points into them for as long as it is loaded: the classic interpreter runs a
+ * module where it lies, and so is native code run that is made for flash (XIP). All else is copied. */
+bool
+wamr_sys_keeps_bytes(const uint8_t *bytes, uint32_t size)
+{
+    /* aot_loader.c: magic number, version, a section's type and size, two numbers of 16 bits, then the file's type. */
+    const uint32_t file_type = 20, xip = 4;
+
+    if (get_package_type(bytes, size) == Wasm_Module_AoT)
+        return size >= file_type + 2 && (bytes[file_type] | bytes[file_type + 1] << 8) == xip;
+    return WASM_ENABLE_FAST_INTERP == 0;
+}
+
 wasm_module_t
 wamr_sys_load(uint8_t *bytes, uint32_t size, char *error, uint32_t error_size)
 {
@@ -57,7 +65,7 @@ wamr_sys_load(uint8_t *bytes, uint32_t size, char *error, uint32_t error_size)
 
     memset(&args, 0, sizeof(args));
     args.name = "";
-    args.wasm_binary_freeable = get_package_type(bytes, size) != Wasm_Module_AoT;
+    args.wasm_binary_freeable = !wamr_sys_keeps_bytes(bytes, size);
     return wasm_runtime_load_ex(bytes, size, &args, error, error_size);
 }
 

@@ -61,6 +61,7 @@ unsafe extern "C" {
     pub fn wamr_sys_memory_taken() -> usize;
     pub fn wamr_sys_aot_format_version() -> u32;
     pub fn wamr_sys_thread_prepare();
+    pub fn wamr_sys_keeps_bytes(bytes: *const u8, size: u32) -> bool;
     pub fn wamr_sys_load(bytes: *mut u8, size: u32, error: *mut c_char, error_size: u32) -> *mut Module;
     pub fn wamr_sys_instantiate(
         module: *mut Module,
@@ -99,7 +100,6 @@ unsafe extern "C" {
 
     pub fn wasm_runtime_get_version(major: *mut u32, minor: *mut u32, patch: *mut u32);
     pub fn wasm_runtime_register_natives_raw(module: *const c_char, symbols: *mut NativeSymbol, count: u32) -> bool;
-    pub fn wasm_runtime_is_underlying_binary_freeable(module: *mut Module) -> bool;
     pub fn wasm_runtime_unload(module: *mut Module);
     pub fn wasm_runtime_get_export_count(module: *mut Module) -> i32;
     pub fn wasm_runtime_get_import_count(module: *mut Module) -> i32;

@@ -13,7 +13,7 @@ mod snapshot;
 
 pub use environment::{ExecEnv, RunStopper};
 pub use instance::{CallError, Function, Instance, NewError};
-pub use module::{Buffer, Export, Module};
+pub use module::{Buffer, Export, Module, NotLoaded};
 pub use natives::{Imports, Native, register};
 pub use snapshot::Snapshot;
 pub use wamr_sys::AOT_TARGET;

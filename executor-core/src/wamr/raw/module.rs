@@ -10,7 +10,7 @@ use wamr_sys as sys;
 
 use super::super::budget::{Budget, Share};
 use super::{ErrorText, Message};
-use crate::runtime::OutOfMemory;
+use crate::runtime::{Body, OutOfMemory};
 
 /// The bytes of an `/init`: on the heap, so that they stay where they are when their owner moves.
 #[derive(Debug)]
@@ -73,10 +73,19 @@ impl AsMut<[u8]> for Buffer {
     }
 }
 
+/// Why there is no module.
+#[derive(Debug)]
+pub enum NotLoaded {
+    /// WAMR's own words.
+    Module(Message),
+    /// No room for the bytes that are to be kept.
+    OutOfMemory,
+}
+
 /// A loaded module. Instances share it.
 pub struct Module {
     handle: NonNull<sys::Module>,
-    /// Kept while the engine points into it: the classic interpreter's code, an AOT module's data segments.
+    /// Kept while the engine points into it: the classic interpreter's code.
     _bytes: Option<Buffer>,
 }
 
@@ -96,29 +105,41 @@ pub struct Export<'m> {
 }
 
 impl Module {
-    /// Load `range` of `bytes`: a Wasm or an AOT module, which WAMR tells apart by their magic numbers.
+    /// Load `range` of `bytes`: a Wasm or an AOT module, which WAMR tells apart by their magic numbers. If the engine has to
+    /// keep them, they are kept where they are or, if they are in place, copied, at the budget's expense.
     ///
     /// # Errors
-    /// WAMR's own words.
-    pub fn load(mut bytes: Buffer, range: Range<usize>) -> Result<Self, Message> {
-        // What follows the artifact (in a bundle, the portable module) is not kept with it.
-        bytes.cut_off(range.end);
+    /// [`NotLoaded`]
+    pub fn load(bytes: Body<'_, Buffer>, range: Range<usize>, budget: &Arc<Budget>) -> Result<Self, NotLoaded> {
+        let code = bytes.as_ref().get(range.clone()).unwrap_or_default();
+        let size = u32::try_from(code.len()).unwrap_or(u32::MAX);
+        // SAFETY: border.c: reads `size` bytes.
+        let keeps_bytes = unsafe { sys::wamr_sys_keeps_bytes(code.as_ptr(), size) };
+        let (mut bytes, range) = match bytes {
+            Body::InPlace(_) if keeps_bytes => {
+                let mut copy = Buffer::new(budget, code.len()).map_err(|OutOfMemory| NotLoaded::OutOfMemory)?;
+                copy.as_mut().copy_from_slice(code);
+                (Body::Owned(copy), 0..code.len())
+            }
+            Body::Owned(mut buffer) if keeps_bytes => {
+                // What follows the artifact (in a bundle, the portable module) is not kept with it.
+                buffer.cut_off(range.end);
+                (Body::Owned(buffer), range)
+            }
+            bytes => (bytes, range),
+        };
+        let code = bytes.as_mut().get_mut(range).unwrap_or_default();
         let mut error = ErrorText::new();
         let (error_text, error_size) = error.pointer_and_size();
-        let code = bytes.as_mut().get_mut(range).unwrap_or_default();
-        let size = u32::try_from(code.len()).unwrap_or(u32::MAX);
         // SAFETY: border.c: `code` is valid for reading and writing during the call; it stays where it is, and is kept
         // below for as long as WAMR points into it.
         let handle = unsafe { sys::wamr_sys_load(code.as_mut_ptr(), size, error_text, error_size) };
-        let Some(handle) = NonNull::new(handle) else {
-            return Err(error.message());
+        let handle = NonNull::new(handle).ok_or_else(|| NotLoaded::Module(error.message()))?;
+        let kept = match bytes {
+            Body::Owned(buffer) if keeps_bytes => Some(buffer),
+            _ => None,
         };
-        // SAFETY: wasm_export.h: asks a loaded module.
-        let is_copied = unsafe { sys::wasm_runtime_is_underlying_binary_freeable(handle.as_ptr()) };
-        Ok(Module {
-            handle,
-            _bytes: if is_copied { None } else { Some(bytes) },
-        })
+        Ok(Module { handle, _bytes: kept })
     }
 
     pub(super) fn as_ptr(&self) -> *mut sys::Module {
