@@ -152,16 +152,18 @@ pub const START_ENVIRONMENT: [(&str, &str); 2] = [
     ("wasm_exec_env_destroy", "wamr_sys_start_env_destroy"),
 ];
 
-/// Maps and unmaps the pages of linear memories; [`AOT_LOADER`] does those of native code. Both are compiled with [`PAGES`].
-/// Below WAMR's `core`.
+/// Maps and unmaps the pages of linear memories. Compiled with [`PAGES`]. Below WAMR's `core`.
 pub const LINEAR_MEMORY: &str = "iwasm/common/wasm_memory.c";
 
-/// What those files call in place of WAMR's platform layer, so that it is counted: `c/memory.c` has it.
+/// What that file calls in place of WAMR's platform layer, so that it is counted: `c/memory.c` has it.
 pub const PAGES: [(&str, &str); 3] = [
     ("os_mmap", "wamr_sys_mmap"),
     ("os_mremap", "wamr_sys_mremap"),
     ("os_munmap", "wamr_sys_munmap"),
 ];
+
+/// The same for [`AOT_LOADER`], which maps and unmaps the pages of native code.
+pub const CODE_PAGES: [(&str, &str); 2] = [("os_mmap", "wamr_sys_map_code"), ("os_munmap", "wamr_sys_unmap_code")];
 
 /// All others, below WAMR's `core`.
 pub fn sources(target: &Target) -> Vec<String> {

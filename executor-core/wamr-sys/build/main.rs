@@ -22,17 +22,18 @@ fn main() {
     most.files(files::sources(&target).iter().map(|file| existing(&core, file)))
         .file(patch::polling_interpreter(&core, files::interpreter(&target), &out))
         .file(patch::module_loader(&core, &out))
-        .files(["c/border.c", "c/memory.c", "c/memory_map.c", "c/state.c", "c/stop.c"]);
+        .files(["c/border.c", "c/memory.c", "c/code_map.c", "c/memory_map.c", "c/state.c", "c/stop.c"]);
     let mut instantiating = builder(&target, &core);
     instantiating.files(files::INSTANTIATING.iter().map(|file| existing(&core, file)));
     rename(&mut instantiating, &files::START_ENVIRONMENT);
     let mut mapping = builder(&target, &core);
-    mapping
-        .file(existing(&core, files::LINEAR_MEMORY))
-        .file(patch::aot_loader(&core, &out));
+    mapping.file(existing(&core, files::LINEAR_MEMORY));
     rename(&mut mapping, &files::PAGES);
+    let mut mapping_code = builder(&target, &core);
+    mapping_code.file(patch::aot_loader(&core, &out));
+    rename(&mut mapping_code, &files::CODE_PAGES);
     let mut archive = cc::Build::new();
-    for part in [most, instantiating, mapping] {
+    for part in [most, instantiating, mapping, mapping_code] {
         archive.objects(part.compile_intermediates());
     }
     archive.compile("wamr");

@@ -69,6 +69,20 @@ const COPIED_ONCE: &[(&str, &str)] = &[
          \x20                            ? false\n                             : true);\n",
         "                         false);\n",
     ),
+    // Constants that lie beside each other are protected together.
+    (
+        "    map_prot = MMAP_PROT_READ;\n\n#if defined(BH_PLATFORM_WINDOWS)",
+        "    map_prot = MMAP_PROT_READ;\n    uint8 *constants = NULL, *constants_end = NULL;\n\n\
+         #if defined(BH_PLATFORM_WINDOWS)",
+    ),
+    (
+        "            os_mprotect(data_section->data, data_section->size, map_prot);\n        }\n    }\n",
+        "            if (data_section->data != constants_end) {\n                if (constants)\n                    \
+         os_mprotect(constants, constants_end - constants, map_prot);\n                constants = data_section->data;\n\
+         \x20           }\n            constants_end = data_section->data + align_uint(data_section->size, \
+         os_getpagesize());\n        }\n    }\n    if (constants)\n        os_mprotect(constants, \
+         constants_end - constants, map_prot);\n",
+    ),
     // If there is no room, nothing can be run from where the code lies now.
     (
         "                if (!module->is_indirect_mode && is_load_from_file_buf)\n                    if (!try_merge",

@@ -109,6 +109,27 @@ wamr_sys_mmap(void *hint, size_t size, int prot, int flags, os_file_handle file)
 }
 
 void *
+wamr_sys_map_code(void *hint, size_t size, int prot, int flags, os_file_handle file)
+{
+    void *pages;
+
+    if (!take(size))
+        return NULL;
+    pages = wamr_sys_os_map_code(hint, size, prot, flags, file);
+    if (!pages)
+        give_back(size);
+    return pages;
+}
+
+void
+wamr_sys_unmap_code(void *pages, size_t size)
+{
+    if (pages)
+        give_back(size);
+    wamr_sys_os_unmap_code(pages, size);
+}
+
+void *
 wamr_sys_mremap(void *pages, size_t old_size, size_t new_size)
 {
     void *moved;

@@ -12,12 +12,6 @@
 #undef os_mprotect
 #undef os_icache_flush
 
-#include <sys/mman.h>
-
-#ifndef MADV_POPULATE_WRITE
-#define MADV_POPULATE_WRITE 23
-#endif
-
 static int
 write_xor_execute(int prot)
 {
@@ -27,14 +21,7 @@ write_xor_execute(int prot)
 void *
 os_mmap(void *hint, size_t size, int prot, int flags, os_file_handle file)
 {
-    void *pages = wamr_os_mmap(hint, size, write_xor_execute(prot), flags, file);
-
-    /* A module's code and constants, which fill these pages at once (linear memory is mapped without rights first): made
-     * together, a page costs a fraction of what it costs to be made when it is touched. A kernel before 5.14 does not know
-     * this, and makes them then. */
-    if (pages && prot & MMAP_PROT_WRITE)
-        (void)madvise(pages, size, MADV_POPULATE_WRITE);
-    return pages;
+    return wamr_os_mmap(hint, size, write_xor_execute(prot), flags, file);
 }
 
 int
