@@ -20,6 +20,7 @@ mod tests;
 use core::fmt;
 use core::ops::Range;
 
+use scan::Longest;
 pub use string::{Bytes, Str};
 
 /// Check one whole JSON document; whitespace may surround it. The value's spans are offsets in `document`.
@@ -31,9 +32,9 @@ pub fn parse(document: &[u8]) -> Result<Value<'_>, SyntaxError> {
         offset: error.valid_up_to(),
         fault: Fault::Utf8,
     })?;
-    scan::check(text.as_bytes())?;
+    let longest = scan::check(text.as_bytes())?;
     let start = scan::whitespace_end(text.as_bytes(), 0);
-    Ok(Value::at(text, start).0)
+    Ok(Value::between(text, start, text.trim_ascii_end().len(), longest))
 }
 
 /// A checked JSON value.
@@ -55,11 +56,20 @@ pub enum Value<'a> {
 
 impl<'a> Value<'a> {
     /// The value that starts at `start` of a checked document, and where it ends.
-    fn at(text: &'a str, start: usize) -> (Self, usize) {
-        let end = scan::value_end(text.as_bytes(), start);
+    fn at(text: &'a str, start: usize, longest: Longest) -> (Self, usize) {
+        let end = scan::value_end(text.as_bytes(), start, longest);
+        (Value::between(text, start, end, longest), end)
+    }
+
+    /// The value from `start` to `end`.
+    fn between(text: &'a str, start: usize, end: usize, longest: Longest) -> Self {
         let raw = text.get(start..end).unwrap_or_default();
-        let value = match raw.as_bytes().first() {
-            Some(b'{') => Value::Object(Object { raw, offset: start }),
+        match raw.as_bytes().first() {
+            Some(b'{') => Value::Object(Object {
+                raw,
+                offset: start,
+                longest,
+            }),
             Some(b'[') => Value::Array(Array { raw, offset: start }),
             Some(b'"') => Value::String(Str::checked(
                 text.get(start + 1..end - 1).unwrap_or_default(),
@@ -69,8 +79,7 @@ impl<'a> Value<'a> {
             Some(b'f') => Value::Bool(false),
             Some(b'-' | b'0'..=b'9') => Value::Number(raw),
             _ => Value::Null,
-        };
-        (value, end)
+        }
     }
 }
 
@@ -79,11 +88,17 @@ impl<'a> Value<'a> {
 pub struct Object<'a> {
     raw: &'a str,
     offset: usize,
+    /// Of the document that `offset` is in.
+    longest: Longest,
 }
 
 impl<'a> Object<'a> {
     /// The object without members.
-    pub const EMPTY: Object<'static> = Object { raw: "{}", offset: 0 };
+    pub const EMPTY: Object<'static> = Object {
+        raw: "{}",
+        offset: 0,
+        longest: Longest::NONE,
+    };
 
     /// Its text, with its braces.
     pub fn raw(&self) -> &'a str {
@@ -100,6 +115,7 @@ impl<'a> Object<'a> {
         Members {
             raw: self.raw,
             offset: self.offset,
+            longest: self.longest.seen_from(self.offset),
             at: 1,
         }
     }
@@ -137,6 +153,8 @@ impl<'a> Array<'a> {
 pub struct Members<'a> {
     raw: &'a str,
     offset: usize,
+    /// Of `raw`.
+    longest: Longest,
     at: usize,
 }
 
@@ -144,8 +162,8 @@ impl<'a> Iterator for Members<'a> {
     type Item = (Str<'a>, Value<'a>);
 
     fn next(&mut self) -> Option<Self::Item> {
-        let (key_start, key_end, value_start) = scan::next_member(self.raw.as_bytes(), self.at)?;
-        let (value, end) = Value::at(self.raw, value_start);
+        let (key_start, key_end, value_start) = scan::next_member(self.raw.as_bytes(), self.at, self.longest)?;
+        let (value, end) = Value::at(self.raw, value_start, self.longest);
         self.at = end;
         let key = Str::checked(self.raw.get(key_start..key_end)?, key_start);
         Some((key.shifted(self.offset), value.shifted(self.offset)))
@@ -163,6 +181,7 @@ impl Value<'_> {
             }),
             Value::Object(object) => Value::Object(Object {
                 offset: object.offset + by,
+                longest: object.longest.seen_from_before(by),
                 ..object
             }),
             scalar => scalar,

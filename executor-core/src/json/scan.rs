@@ -4,8 +4,53 @@ use crate::limits::JSON_MAX_DEPTH;
 
 use super::{Fault, SyntaxError};
 
+/// Where the longest string of a document is, so that it is looked through once: the code of an action is one string, and
+/// nearly all of an `/init`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Longest {
+    /// Where its content starts.
+    start: usize,
+    /// After its closing quote.
+    end: usize,
+}
+
+impl Longest {
+    /// None: no content starts at 0, where at most a quote is.
+    pub(super) const NONE: Self = Longest { start: 0, end: 0 };
+
+    fn note(&mut self, start: usize, end: usize) {
+        if end - start > self.end - self.start {
+            *self = Longest { start, end };
+        }
+    }
+
+    /// The same string in a part of the document that starts at `offset`; nothing of that part's if it does not lie there.
+    pub(super) fn seen_from(self, offset: usize) -> Self {
+        match (self.start.checked_sub(offset), self.end.checked_sub(offset)) {
+            (Some(start), Some(end)) => Longest { start, end },
+            _ => Longest::NONE,
+        }
+    }
+
+    /// The same string in a document of which this one is a part that starts at `offset`.
+    pub(super) fn seen_from_before(self, offset: usize) -> Self {
+        if self == Longest::NONE {
+            return self;
+        }
+        Longest {
+            start: self.start + offset,
+            end: self.end + offset,
+        }
+    }
+
+    fn end_of(self, start: usize) -> Option<usize> {
+        (start == self.start && start > 0).then_some(self.end)
+    }
+}
+
 /// Check one document that is UTF-8.
-pub(super) fn check(text: &[u8]) -> Result<(), SyntaxError> {
+pub(super) fn check(text: &[u8]) -> Result<Longest, SyntaxError> {
+    let mut longest = Longest::NONE;
     let mut nesting = Nesting::default();
     let mut at = 0;
     'value: loop {
@@ -30,7 +75,11 @@ pub(super) fn check(text: &[u8]) -> Result<(), SyntaxError> {
                 at += 1;
                 nesting.leave();
             }
-            Some(b'"') => at = string_end(text, at + 1)?,
+            Some(b'"') => {
+                let start = at + 1;
+                at = string_end(text, start)?;
+                longest.note(start, at);
+            }
             Some(b'-' | b'0'..=b'9') => at = number_end(text, at)?,
             Some(b't') => at = literal_end(text, at, b"true")?,
             Some(b'f') => at = literal_end(text, at, b"false")?,
@@ -41,7 +90,7 @@ pub(super) fn check(text: &[u8]) -> Result<(), SyntaxError> {
         loop {
             at = whitespace_end(text, at);
             match (nesting.innermost(), text.get(at)) {
-                (None, None) => return Ok(()),
+                (None, None) => return Ok(longest),
                 (None, Some(_)) => {
                     return Err(SyntaxError {
                         offset: at,
@@ -293,16 +342,16 @@ fn hex_unit(text: &[u8]) -> Result<u16, Fault> {
 }
 
 /// Where the value that starts at `start` of a checked text ends.
-pub(super) fn value_end(text: &[u8], start: usize) -> usize {
+pub(super) fn value_end(text: &[u8], start: usize, longest: Longest) -> usize {
     match text.get(start) {
-        Some(b'"') => checked_string_end(text, start + 1),
+        Some(b'"') => checked_string_end(text, start + 1, longest),
         Some(b'{' | b'[') => {
             let mut depth = 0_usize;
             let mut at = start;
             while let Some(byte) = text.get(at) {
                 match byte {
                     b'"' => {
-                        at = checked_string_end(text, at + 1);
+                        at = checked_string_end(text, at + 1, longest);
                         continue;
                     }
                     b'{' | b'[' => depth += 1,
@@ -325,7 +374,10 @@ pub(super) fn value_end(text: &[u8], start: usize) -> usize {
 }
 
 /// Where a checked string whose content starts at `at` ends: after its closing quote.
-fn checked_string_end(text: &[u8], mut at: usize) -> usize {
+fn checked_string_end(text: &[u8], mut at: usize, longest: Longest) -> usize {
+    if let Some(end) = longest.end_of(at) {
+        return end;
+    }
     while let Some(rest) = text.get(at..) {
         match memchr::memchr2(b'"', b'\\', rest) {
             Some(found) if rest.get(found) == Some(&b'"') => return at + found + 1,
@@ -337,7 +389,7 @@ fn checked_string_end(text: &[u8], mut at: usize) -> usize {
 }
 
 /// The next member of a checked object, after `at`: the content of its key from and to, and where its value starts.
-pub(super) fn next_member(object: &[u8], at: usize) -> Option<(usize, usize, usize)> {
+pub(super) fn next_member(object: &[u8], at: usize, longest: Longest) -> Option<(usize, usize, usize)> {
     let mut at = whitespace_end(object, at);
     if object.get(at) == Some(&b',') {
         at = whitespace_end(object, at + 1);
@@ -345,7 +397,7 @@ pub(super) fn next_member(object: &[u8], at: usize) -> Option<(usize, usize, usi
     if object.get(at) != Some(&b'"') {
         return None;
     }
-    let end = checked_string_end(object, at + 1);
+    let end = checked_string_end(object, at + 1, longest);
     let colon = whitespace_end(object, end);
     Some((at + 1, end.checked_sub(1)?, whitespace_end(object, colon + 1)))
 }
