@@ -8,7 +8,6 @@ use std::io::{Cursor, Write};
 use action_bundle::manifest::{self, Abi, AotTarget, ArtifactRecord, Form, Head};
 use common::{Server, guests, run_body};
 use executor_core::wamr::node_target;
-use sha2::{Digest, Sha256};
 use zip::CompressionMethod;
 use zip::write::{SimpleFileOptions, ZipWriter};
 
@@ -23,7 +22,7 @@ fn bundle_of_the_future(module: &[u8]) -> Vec<u8> {
     let record = |entry, bytes: &[u8], form| ArtifactRecord {
         entry,
         len: bytes.len() as u64,
-        sha256: Sha256::digest(bytes).into(),
+        hash: *blake3::hash(bytes).as_bytes(),
         form,
     };
     let entries = ["x86_64", "aarch64v8", "armv7", "armv6"].map(|target| (target, format!("test.{target}.aot")));

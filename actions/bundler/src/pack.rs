@@ -10,7 +10,6 @@ use action_bundle::manifest::{self, ArtifactRecord, Capability, Form, Head};
 use action_bundle::{Bundle, SignatureStatus, signature_entry, signed_message};
 use anyhow::{Context, Result, anyhow, ensure};
 use ed25519_dalek::{Signer, SigningKey};
-use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
 use zip::write::{SimpleFileOptions, ZipWriter};
 use zip::{CompressionMethod, DateTime};
@@ -40,7 +39,7 @@ pub fn pack(
         .map(|artifact| ArtifactRecord {
             entry: artifact.entry,
             len: artifact.bytes.len() as u64,
-            sha256: Sha256::digest(artifact.bytes).into(),
+            hash: *blake3::hash(artifact.bytes).as_bytes(),
             form: artifact.form,
         })
         .collect();
@@ -68,7 +67,7 @@ pub fn run_sign(sign: &Sign) -> Result<()> {
             .map_err(|error| anyhow!("{}: {}: {error}", path.display(), record.entry))?;
         // The signature vouches for these bytes.
         ensure!(
-            Sha256::digest(content)[..] == record.sha256,
+            blake3::hash(content).as_bytes()[..] == record.hash,
             "{}: {} is not what the manifest describes: build the bundle again",
             path.display(),
             record.entry

@@ -5,7 +5,6 @@ use std::fmt::Write;
 use action_bundle::manifest::{Capability, Form};
 use action_bundle::{Bundle, PublicKey, SIGNATURE_ENTRY_BYTES, SignatureStatus, manifest};
 use anyhow::{Context, Result, anyhow};
-use sha2::{Digest, Sha256};
 
 use crate::arguments::Show;
 use crate::inspect::AbiName;
@@ -41,7 +40,7 @@ pub fn describe(bundle: &Bundle<'_>, trusted: &[PublicKey]) -> Result<String> {
     }
     writeln!(text, "signature   {}", signature(bundle, trusted))?;
 
-    let mut rows = vec![["artifact", "bytes", "sha-256", "runs on", ""].map(str::to_owned)];
+    let mut rows = vec![["artifact", "bytes", "blake3", "runs on", ""].map(str::to_owned)];
     for record in manifest.artifacts() {
         let runs_on = match record.form {
             Form::Wasm => "any node, interpreted".to_owned(),
@@ -65,7 +64,9 @@ pub fn describe(bundle: &Bundle<'_>, trusted: &[PublicKey]) -> Result<String> {
         };
         let state = match bundle.entry(record.entry) {
             Err(error) => format!("  ERROR: {error}"),
-            Ok(content) if content.len() as u64 != record.len || Sha256::digest(content)[..] != record.sha256 => {
+            Ok(content)
+                if content.len() as u64 != record.len || blake3::hash(content).as_bytes()[..] != record.hash =>
+            {
                 "  ERROR: these are not the bytes that the manifest describes".to_owned()
             }
             Ok(_) => String::new(),
@@ -73,7 +74,7 @@ pub fn describe(bundle: &Bundle<'_>, trusted: &[PublicKey]) -> Result<String> {
         rows.push([
             printable(record.entry),
             record.len.to_string(),
-            short(&record.sha256),
+            short(&record.hash),
             runs_on,
             state,
         ]);

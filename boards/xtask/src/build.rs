@@ -6,7 +6,6 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 use boards::{Board, Build, Interpreter, Run};
-use sha2::{Digest, Sha256};
 
 use crate::project::Project;
 use crate::shell::{Shell, ask};
@@ -102,20 +101,21 @@ fn wamrc(project: &Project, shell: Shell) -> Result<PathBuf> {
 }
 
 fn wamrc_key(project: &Project) -> Result<String> {
-    let mut hash = Sha256::new();
+    let mut hash = blake3::Hasher::new();
     let mut files = vec![project.root.join("Cargo.lock"), project.root.join("Cargo.toml")];
     for folder in ["actions/wamrc", "executor-core/wamr-sys"] {
         collect(&project.root.join(folder), &mut files)?;
     }
     files.sort();
     for file in files {
-        hash.update(fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?);
+        hash.update(&fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?);
     }
     for program in ["rustc", "llvm-config-19", "cc"] {
-        hash.update(ask(program, &["--version"]).unwrap_or_default());
+        hash.update(ask(program, &["--version"]).unwrap_or_default().as_bytes());
     }
     Ok(hash
         .finalize()
+        .as_bytes()
         .iter()
         .take(8)
         .map(|byte| format!("{byte:02x}"))

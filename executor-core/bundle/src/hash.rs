@@ -1,8 +1,7 @@
 //! What an artifact is called: by the hash of its bytes.
 
-use sha2::{Digest, Sha256};
-
-/// The SHA-256 of bytes. It can be computed only, so that nobody can claim one: equal hashes mean equal bytes.
+/// The BLAKE3 of bytes: three times as fast as SHA-256 where the processor has instructions for that, more where it has not
+/// (Raspberry Pi 4 and older). It can be computed only, so that nobody can claim one: equal hashes mean equal bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ContentHash([u8; 32]);
 
@@ -10,7 +9,7 @@ impl ContentHash {
     /// Hash `bytes`.
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
-        ContentHash(Sha256::digest(bytes).into())
+        ContentHash(*blake3::hash(bytes).as_bytes())
     }
 
     /// The 32 bytes of the hash.

@@ -14,8 +14,8 @@ const _: () = assert!(size_of::<DecompressorOxide>() <= 12 * 1024);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Promise {
     /// By a manifest.
-    Sha256 {
-        sha256: [u8; 32],
+    Hash {
+        hash: [u8; 32],
         kind: Kind,
         aot_format: u32,
     },
@@ -31,13 +31,13 @@ impl Promise {
     /// Check an artifact's bytes. Returns what they are, and their hash.
     pub(crate) fn check(&self, content: &[u8]) -> Result<(Kind, ContentHash), CodeError> {
         match *self {
-            Promise::Sha256 {
-                sha256,
+            Promise::Hash {
+                hash: promised,
                 kind,
                 aot_format,
             } => {
                 let hash = ContentHash::of(content);
-                if *hash.as_bytes() != sha256 {
+                if *hash.as_bytes() != promised {
                     return Err(CodeError::ArtifactDamaged);
                 }
                 // AOT code must not pass as Wasm, which needs no trust.

@@ -7,7 +7,7 @@
 //! | [`inflate`] | a compressed artifact | its bytes, in a buffer that the caller supplies |
 //!
 //! **Invariants.** Nothing is allocated. No input makes this crate panic. AOT code is located only if its manifest is
-//! signed by a trusted key, or if the operator trusts any. What a manifest claims about an artifact (length, SHA-256) is
+//! signed by a trusted key, or if the operator trusts any. What a manifest claims about an artifact (length, BLAKE3) is
 //! checked against the bytes before the artifact is handed out.
 //!
 //! The format of action bundles is specified in `FORMAT.md` beside this crate's manifest.

@@ -207,8 +207,8 @@ fn locate_in_bundle(bytes: &[u8], bundle: &Bundle<'_>, policy: &Policy<'_>) -> R
     if record.len != file.content_len as u64 {
         return Err(CodeError::ArtifactDamaged);
     }
-    let promise = Promise::Sha256 {
-        sha256: record.sha256,
+    let promise = Promise::Hash {
+        hash: record.hash,
         kind: record.form.kind(),
         aot_format: aot_format(&record),
     };

@@ -13,7 +13,7 @@ use crate::{Bounds, CodeError, Kind, WamrVersion};
 pub const MAGIC: [u8; 4] = *b"OWAB";
 
 /// The format that this crate writes, and the one that it reads.
-pub const FORMAT: u16 = 2;
+pub const FORMAT: u16 = 3;
 
 /// The name of the manifest's entry.
 pub const ENTRY: &str = "manifest";
@@ -71,8 +71,8 @@ pub struct ArtifactRecord<'a> {
     pub entry: &'a str,
     /// The length of its bytes.
     pub len: u64,
-    /// The SHA-256 of its bytes.
-    pub sha256: [u8; 32],
+    /// The BLAKE3 of its bytes.
+    pub hash: [u8; 32],
     /// What it is.
     pub form: Form<'a>,
 }

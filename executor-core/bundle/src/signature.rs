@@ -5,7 +5,6 @@
 //! may remember what verified before: [`VerifiedSignatures`].
 
 use ed25519_dalek::Signature;
-use sha2::{Digest, Sha256};
 
 use crate::PublicKey;
 use crate::key::PUBLIC_KEY_BYTES;
@@ -15,17 +14,17 @@ pub const SIGNATURE_ENTRY_BYTES: usize = 1 + PUBLIC_KEY_BYTES + SIGNATURE_BYTES;
 
 const SIGNATURE_BYTES: usize = 64;
 const ALGORITHM_ED25519: u8 = 1;
-const SHA256_BYTES: usize = 32;
+const HASH_BYTES: usize = 32;
 
 /// Keeps a signature over a manifest from being one over anything else.
 const DOMAIN: &[u8; 32] = b"openwhisk action-bundle manifest";
 
-/// The message that is signed for a manifest: 32 bytes of domain, then the manifest's SHA-256.
+/// The message that is signed for a manifest: 32 bytes of domain, then the manifest's BLAKE3.
 pub fn signed_message(manifest: &[u8]) -> [u8; 64] {
-    let mut message = [0; DOMAIN.len() + SHA256_BYTES];
+    let mut message = [0; DOMAIN.len() + HASH_BYTES];
     let (domain, hash) = message.split_at_mut(DOMAIN.len());
     domain.copy_from_slice(DOMAIN);
-    hash.copy_from_slice(&Sha256::digest(manifest));
+    hash.copy_from_slice(blake3::hash(manifest).as_bytes());
     message
 }
 
@@ -91,15 +90,15 @@ pub(crate) fn status(
     SignatureStatus::Trusted(*key)
 }
 
-/// Stands for one signature that verified: the SHA-256 over the manifest's message, the key and the signature, all three
+/// Stands for one signature that verified: the BLAKE3 over the manifest's message, the key and the signature, all three
 /// whole. Only this crate makes one, and hands it to [`VerifiedSignatures::remember`] only after it verified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Verified([u8; SHA256_BYTES]);
+pub struct Verified([u8; HASH_BYTES]);
 
 impl Verified {
     fn of(message: &[u8; 64], key: &[u8; PUBLIC_KEY_BYTES], signature: &[u8; SIGNATURE_BYTES]) -> Self {
         // All parts have fixed lengths, so no two inputs run together to the same bytes.
-        let mut hash = Sha256::new();
+        let mut hash = blake3::Hasher::new();
         hash.update(message);
         hash.update(key);
         hash.update(signature);

@@ -7,7 +7,6 @@ use action_bundle::manifest::{ArtifactRecord, Form};
 use action_bundle::{CodeError, Kind, Policy};
 use common::*;
 use proptest::prelude::*;
-use sha2::{Digest, Sha256};
 use zip::CompressionMethod::{Deflated, Stored};
 
 const LOCAL: &[u8] = b"PK\x03\x04";
@@ -251,8 +250,8 @@ fn manifests_that_this_executor_cannot_read_say_so() {
         manifest
     };
     for (what, bytes, error) in [
-        ("newer format", with(4, 3), CodeError::ManifestFormat),
-        ("older format", with(4, 1), CodeError::Manifest),
+        ("newer format", with(4, 4), CodeError::ManifestFormat),
+        ("older format", with(4, 2), CodeError::Manifest),
         ("format 0", with(4, 0), CodeError::Manifest),
         ("other magic", with(0, b'o'), CodeError::Manifest),
         ("name longer than the manifest", with(5, 0x7f), CodeError::Manifest),
@@ -274,16 +273,11 @@ fn manifests_that_this_executor_cannot_read_say_so() {
 
 #[test]
 fn what_a_manifest_claims_is_checked_against_the_bytes() {
-    let truth = |bytes: &[u8]| (bytes.len() as u64, <[u8; 32]>::from(Sha256::digest(bytes)));
+    let truth = |bytes: &[u8]| (bytes.len() as u64, *blake3::hash(bytes).as_bytes());
     let (wasm_len, wasm_hash) = truth(WASM);
     let (aot_len, aot_hash) = truth(AOT);
     let aot_form = Form::Aot(aot_target());
-    let record = |entry, len, sha256, form| ArtifactRecord {
-        entry,
-        len,
-        sha256,
-        form,
-    };
+    let record = |entry, len, hash, form| ArtifactRecord { entry, len, hash, form };
     for (what, record, error) in [
         (
             "another hash",

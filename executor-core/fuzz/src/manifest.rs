@@ -80,7 +80,7 @@ struct Naive {
 struct NaiveArtifact {
     entry: String,
     len: u64,
-    sha256: [u8; 32],
+    hash: [u8; 32],
     aot: Option<NaiveAot>,
 }
 
@@ -90,7 +90,7 @@ fn artifact(record: &ArtifactRecord<'_>) -> NaiveArtifact {
     NaiveArtifact {
         entry: record.entry.to_owned(),
         len: record.len,
-        sha256: record.sha256,
+        hash: record.hash,
         aot: match record.form {
             Form::Wasm => None,
             Form::Aot(aot) => Some((
@@ -125,7 +125,7 @@ fn naive(data: &[u8]) -> Option<Naive> {
         artifacts.push(NaiveArtifact {
             entry: reader.text()?,
             len: reader.number(64)?,
-            sha256: reader.take(32)?.try_into().ok()?,
+            hash: reader.take(32)?.try_into().ok()?,
             aot: match reader.number(32)? {
                 0 => None,
                 1 => Some((

@@ -11,7 +11,6 @@ use action_bundle::{
     signature_entry, signed_message,
 };
 use ed25519_dalek::{Signer, SigningKey};
-use sha2::{Digest, Sha256};
 use zip::CompressionMethod;
 use zip::write::{SimpleFileOptions, ZipWriter};
 
@@ -85,7 +84,7 @@ pub fn manifest_of(artifacts: &[(&str, Form<'_>, &[u8])]) -> Vec<u8> {
         .map(|(entry, form, bytes)| ArtifactRecord {
             entry,
             len: bytes.len() as u64,
-            sha256: Sha256::digest(bytes).into(),
+            hash: *blake3::hash(bytes).as_bytes(),
             form: *form,
         })
         .collect();
@@ -143,13 +142,13 @@ pub fn signed_bundle() -> Vec<u8> {
 pub fn chosen(bytes: &[u8], policy: &Policy<'_>) -> Result<(Kind, Vec<u8>), CodeError> {
     match locate(bytes, policy)? {
         Located::Stored(Artifact { kind, range, hash }) => {
-            assert_eq!(hash.as_bytes()[..], Sha256::digest(&bytes[range.clone()])[..]);
+            assert_eq!(hash.as_bytes()[..], blake3::hash(&bytes[range.clone()]).as_bytes()[..]);
             Ok((kind, bytes[range].to_vec()))
         }
         Located::Deflated(deflated) => {
             let mut output = vec![0; deflated.inflated_len()];
             let Artifact { kind, range, hash } = inflate(bytes, &deflated, &mut output)?;
-            assert_eq!(hash.as_bytes()[..], Sha256::digest(&output[range.clone()])[..]);
+            assert_eq!(hash.as_bytes()[..], blake3::hash(&output[range.clone()]).as_bytes()[..]);
             Ok((kind, output[range].to_vec()))
         }
     }
