@@ -7,6 +7,7 @@
     reason = "an error of loading holds the engine's words, as in the crate itself"
 )]
 
+pub mod bulk;
 pub mod stopping;
 
 use std::sync::{Arc, OnceLock};
@@ -605,6 +606,12 @@ macro_rules! test_engine {
             start_functions_may_fail,
         );
 
+        mod bulk {
+            use super::cases::bulk as cases;
+
+            test_engine!(@cases cases, super::$compile: pieces_are_not_seen);
+        }
+
         mod stopping {
             use super::cases::stopping as cases;
 
@@ -613,6 +620,7 @@ macro_rules! test_engine {
                 a_stop_may_come_first,
                 every_guest_can_be_stopped,
                 preparation_can_be_stopped,
+                single_instructions_are_cut_short,
             );
 
             #[test]

@@ -2,7 +2,7 @@
 //!
 //! WAMR's interpreters poll a flag in the execution environment at branches and calls, and its AOT code at backward branches
 //! and calls; but only if WAMR is built for guests that start threads, with all that belongs to that. Here a guest has one
-//! thread, and the host sets the flag (`c/stop.c`).
+//! thread, and the host sets the flag (`c/stop.c`). One instruction can write a whole memory; it polls, too (`c/bulk.c`).
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,6 +18,23 @@ const CLASSIC_POLL: &str =
 /// Our poll, switched on from here to the end of the file; upstream's, which may also wait, is left out.
 const OUR_POLL: &str = "#undef WASM_ENABLE_THREAD_MGR\n#define WASM_ENABLE_THREAD_MGR 1\n#include \"stop_poll.h\"\n";
 
+/// What writes as much as a memory is long: memory.fill, memory.copy and memory.init. In pieces, as `c/stop_poll.h` has it.
+const BULK: [(&str, &str); 3] = [
+    (
+        "                        memset(mdst, fill_val, len);",
+        "                        FILL_OR_LEAVE(mdst, fill_val, len);",
+    ),
+    (
+        "                            memmove(mdst, msrc, len);",
+        "                            MOVE_OR_LEAVE(mdst, msrc, len);",
+    ),
+    (
+        "                        bh_memcpy_s(maddr, (uint32)(linear_mem_size - addr),
+                                    data + offset, (uint32)bytes);",
+        "                        MOVE_OR_LEAVE(maddr, data + offset, (uint32)bytes);",
+    ),
+];
+
 /// The loader's refusal of code that polls.
 const REFUSAL: &str = "#if WASM_ENABLE_THREAD_MGR == 0\n    if (feature_flags & WASM_FEATURE_MULTI_THREAD) {";
 const NO_REFUSAL: &str = "#if 0\n    if (feature_flags & WASM_FEATURE_MULTI_THREAD) {";
@@ -29,10 +46,10 @@ const CHECKED_CONSTANT: &str =
 
 /// The loader that refuses a bad constant expression without following a null pointer.
 pub fn module_loader(core: &Path, out: &Path) -> PathBuf {
-    changed(core, files::MODULE_LOADER, out, CONSTANT, CHECKED_CONSTANT)
+    changed(core, files::MODULE_LOADER, out, &[(CONSTANT, CHECKED_CONSTANT)])
 }
 
-/// The interpreter with its poll.
+/// The interpreter with its polls.
 pub fn polling_interpreter(core: &Path, file: &str, out: &Path) -> PathBuf {
     let poll = if file == "iwasm/interpreter/wasm_interp_fast.c" {
         FAST_POLL
@@ -40,24 +57,29 @@ pub fn polling_interpreter(core: &Path, file: &str, out: &Path) -> PathBuf {
         CLASSIC_POLL
     };
     let ours = poll.replacen("#if WASM_ENABLE_THREAD_MGR != 0\n", &format!("{OUR_POLL}#if 0\n"), 1);
-    changed(core, file, out, poll, &ours)
+    let mut changes = vec![(poll, ours.as_str())];
+    changes.extend(BULK);
+    changed(core, file, out, &changes)
 }
 
 /// The loader that takes code which polls.
 pub fn loader_of_interruptible_code(core: &Path, out: &Path) -> PathBuf {
-    changed(core, files::AOT_LOADER, out, REFUSAL, NO_REFUSAL)
+    changed(core, files::AOT_LOADER, out, &[(REFUSAL, NO_REFUSAL)])
 }
 
-/// The path of a copy in which `theirs`, which must occur once, is `ours`.
-fn changed(core: &Path, file: &str, out: &Path, theirs: &str, ours: &str) -> PathBuf {
+/// The path of a copy in which each `theirs`, which must occur once, is `ours`.
+fn changed(core: &Path, file: &str, out: &Path, changes: &[(&str, &str)]) -> PathBuf {
     let path = crate::existing(core, file);
-    let source = fs::read_to_string(&path).expect("WAMR's sources are text");
-    assert_eq!(
-        source.matches(theirs).count(),
-        1,
-        "{file} has changed: see whether it still needs what build/patch.rs does to it, and mend that"
-    );
+    let mut source = fs::read_to_string(&path).expect("WAMR's sources are text");
+    for (theirs, ours) in changes {
+        assert_eq!(
+            source.matches(theirs).count(),
+            1,
+            "{file} has changed: see whether it still needs what build/patch.rs does to it, and mend that"
+        );
+        source = source.replace(theirs, ours);
+    }
     let copy = out.join(path.file_name().expect("it is a file"));
-    fs::write(&copy, source.replace(theirs, ours)).expect("OUT_DIR can be written");
+    fs::write(&copy, source).expect("OUT_DIR can be written");
     copy
 }

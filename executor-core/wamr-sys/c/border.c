@@ -160,6 +160,7 @@ wamr_sys_exec_env_bind(wasm_exec_env_t env, wasm_module_inst_t instance, void *u
     env->wasm_stack.top = env->wasm_stack.bottom;
     env->user_data = user_data;
     env->attachment = NULL;
+    wamr_sys_bulk_begin(wamr_sys_exec_env_stop_flag(env));
     if (common->module_type == Wasm_Module_AoT) {
         AOTModule *module = (AOTModule *)((AOTModuleInstance *)instance)->module;
 
