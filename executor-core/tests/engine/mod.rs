@@ -245,6 +245,17 @@ pub fn modules_are_checked(compile: Compile) {
         panic!("an engine's message")
     };
     assert!(message.contains("env.secret"), "{message}");
+    let tables = |first: u32, other: u32| {
+        format!(
+            r#"(module (memory (export "memory") 1) (func (export "_start"))
+                (table {first} {first} funcref) (table {other} {other} funcref))"#
+        )
+    };
+    assert!(load_with(compile, &tables(999_999, 1), None, None).is_ok());
+    let LoadError::Module(message) = refused(&tables(999_999, 2)) else {
+        panic!("an engine's message")
+    };
+    assert!(message.contains("1000001"), "{message}");
     let LoadError::Module(message) = load_code(Kind::Wasm, b"\0asm\x01\0\0\0garbage", None, None)
         .err()
         .expect("refused")

@@ -258,9 +258,18 @@ pub fn a_late_stop_hits_nobody(compile: Compile) {
 pub fn single_instructions_are_cut_short(compile: Compile) {
     let large = |instruction: &str| lean(&instruction.repeat(2000), "").replace("64 2048", "4096");
     for (name, instruction) in [
-        ("fill", "(memory.fill (i32.const 0) (i32.const 7) (i32.const 0x10000000))"),
-        ("copy up", "(memory.copy (i32.const 8) (i32.const 0) (i32.const 0xffffff8))"),
-        ("copy down", "(memory.copy (i32.const 0) (i32.const 8) (i32.const 0xffffff8))"),
+        (
+            "fill",
+            "(memory.fill (i32.const 0) (i32.const 7) (i32.const 0x10000000))",
+        ),
+        (
+            "copy up",
+            "(memory.copy (i32.const 8) (i32.const 0) (i32.const 0xffffff8))",
+        ),
+        (
+            "copy down",
+            "(memory.copy (i32.const 0) (i32.const 8) (i32.const 0xffffff8))",
+        ),
     ] {
         let action = load(compile, &large(instruction));
         let (answer, took) = while_stopping(soon, |watch| run_watched(&action, "{}", watch));

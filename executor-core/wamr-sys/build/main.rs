@@ -22,7 +22,14 @@ fn main() {
     most.files(files::sources(&target).iter().map(|file| existing(&core, file)))
         .file(patch::polling_interpreter(&core, files::interpreter(&target), &out))
         .file(patch::module_loader(&core, &out))
-        .files(["c/border.c", "c/bulk.c", "c/memory.c", "c/memory_map.c", "c/state.c", "c/stop.c"]);
+        .files([
+            "c/border.c",
+            "c/bulk.c",
+            "c/memory.c",
+            "c/memory_map.c",
+            "c/state.c",
+            "c/stop.c",
+        ]);
     let mut instantiating = builder(&target, &core);
     instantiating.files(files::INSTANTIATING.iter().map(|file| existing(&core, file)));
     rename(&mut instantiating, &files::START_ENVIRONMENT);
