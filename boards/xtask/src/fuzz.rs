@@ -28,6 +28,7 @@ const TARGETS: &[(&str, u32)] = &[
     ("conversation", 4_000),
     ("module", 6_000),
     ("engine", 400),
+    ("wasi", 10_000),
 ];
 
 /// When a target has had enough.

@@ -8,6 +8,7 @@
 )]
 
 pub mod bulk;
+mod host;
 pub mod stopping;
 
 use std::sync::{Arc, OnceLock};
@@ -16,39 +17,14 @@ use action_bundle::{Artifact, ContentHash, Kind};
 use executor_core::json;
 use executor_core::runtime::{Finished, Init, LoadError, Run, RunError, Runtime, Trap, Unwatched, Watch};
 use executor_core::wamr::{Action, Buffer, Config, Engine, RunStopper};
-use executor_wasi::{Errno, Host, Interrupted, NoFiles};
 use parking_lot::RawMutex;
+
+use self::host::StillHost;
 
 /// Turns a Wasm module into what is to be loaded.
 pub type Compile = fn(wasm: &[u8]) -> (Kind, Vec<u8>);
 
-/// A machine with a clock that stands still.
-struct TestHost;
-
-impl Host for TestHost {
-    type Directory = NoFiles;
-    type File = NoFiles;
-
-    fn realtime_ns(&self) -> Option<u64> {
-        Some(1_000_000_007)
-    }
-
-    fn monotonic_ns(&self) -> u64 {
-        7
-    }
-
-    fn random(&self, bytes: &mut [u8]) -> Result<(), Errno> {
-        bytes.fill(9);
-        Ok(())
-    }
-
-    fn sleep_ns(&self, duration_ns: u64) -> Result<(), Interrupted> {
-        std::thread::sleep(std::time::Duration::from_nanos(duration_ns));
-        Ok(())
-    }
-}
-
-type TestEngine = Engine<TestHost, RawMutex>;
+type TestEngine = Engine<StillHost, RawMutex>;
 type TestAction = Arc<Action<RawMutex>>;
 
 fn engine() -> &'static TestEngine {
@@ -58,7 +34,7 @@ fn engine() -> &'static TestEngine {
             environment: (*b"__OW_API_HOST=here\0").into(),
             ..Config::default()
         };
-        Engine::start(TestHost, config).expect("the first engine of this process")
+        Engine::start(StillHost, config).expect("the first engine of this process")
     })
 }
 

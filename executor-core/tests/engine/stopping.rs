@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use executor_core::runtime::{Occasion, RunError, StopReason, Stopper, Unwatched, Watch};
+use executor_core::runtime::{Occasion, RunError, Runtime, StopReason, Stopper, Unwatched, Watch};
 use executor_core::wamr::RunStopper;
 
 use super::{Compile, TestAction, engine, load, run, run_watched};
@@ -193,7 +193,7 @@ pub fn every_guest_can_be_stopped(compile: Compile) {
 pub fn preparation_can_be_stopped(compile: Compile) {
     let action = load(compile, &lean("", "(func $start (loop $l (br $l))) (start $start)"));
     let ((), took) = while_stopping(soon, |watch| {
-        executor_core::runtime::Runtime::prepare(engine(), &action, watch);
+        engine().prepare(&action, watch);
     });
     assert!(took.unwrap() < PATIENCE);
     // No half-made instance was kept.
@@ -272,6 +272,8 @@ pub fn single_instructions_are_cut_short(compile: Compile) {
         ),
     ] {
         let action = load(compile, &large(instruction));
+        // To read a memory of this size for the first time takes longer than `soon`: not in the run.
+        engine().prepare(&action, &Unwatched);
         let (answer, took) = while_stopping(soon, |watch| run_watched(&action, "{}", watch));
         assert_eq!(answer, STOPPED, "{name}");
         assert!(took.unwrap() < PATIENCE, "{name}: {took:?}");
