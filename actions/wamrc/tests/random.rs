@@ -23,13 +23,12 @@ const INPUT_BYTES: usize = 4096;
 #[test]
 fn native_code_does_what_the_interpreter_does() {
     let folder = tempfile::tempdir().unwrap();
-    let (first, modules) = (
-        number("WAMRC_TEST_SEED", SEED),
-        number("WAMRC_TEST_MODULES", MODULES),
-    );
+    let (first, modules) = (number("WAMRC_TEST_SEED", SEED), number("WAMRC_TEST_MODULES", MODULES));
     let (mut compared, mut trapped) = (0, 0);
     for seed in (first..).take(usize::try_from(modules).unwrap()) {
-        let Some(module) = smith::action(&input(seed)) else { continue };
+        let Some(module) = smith::action(&input(seed)) else {
+            continue;
+        };
         // A panic within tells what differs; this line, of which module.
         println!("WAMRC_TEST_SEED={seed} WAMRC_TEST_MODULES=1");
         if let ControlFlow::Continue(interpreted) = compare(&module, folder.path()) {
@@ -39,7 +38,10 @@ fn native_code_does_what_the_interpreter_does() {
     }
     println!("{compared} of {modules} modules were compared; {trapped} of them ended in a trap");
     // wasm-smith takes most inputs, and most runs of its modules return.
-    assert!(modules < 20 || compared > modules / 3 && trapped < compared, "hardly anything is compared");
+    assert!(
+        modules < 20 || compared > modules / 3 && trapped < compared,
+        "hardly anything is compared"
+    );
 }
 
 /// `Break`: a run of it may differ by right.
@@ -48,9 +50,17 @@ fn compare(module: &[u8], folder: &Path) -> ControlFlow<(), Result<Vec<u8>, RunE
     let native = wamr::load_as(Kind::Aot, &compile(module, folder)).expect("what is compiled loads");
     let first = wamr::run(&native, VALUE);
     assert_same(&wamr::run(&native, VALUE), &first, "native code, on the same instance");
-    assert_same(&wamr::run(&native, VALUE), &first, "native code, on the same instance, again");
+    assert_same(
+        &wamr::run(&native, VALUE),
+        &first,
+        "native code, on the same instance, again",
+    );
     wamr::prepare(&native);
-    assert_same(&wamr::run(&native, VALUE), &first, "native code, on a prepared instance");
+    assert_same(
+        &wamr::run(&native, VALUE),
+        &first,
+        "native code, on a prepared instance",
+    );
     let overflow = Err(RunError::Trap(Trap::StackOverflow));
     if interpreted == overflow || first == overflow {
         // How deep a stack is, is an engine's own choice.

@@ -144,7 +144,9 @@ fn call(data: &[u8], machine: &Machine, memory: &mut [u8], output: &mut Output) 
         if data.is_empty() {
             break;
         }
-        let Ok(function) = data.choose(&Function::ALL) else { break };
+        let Ok(function) = data.choose(&Function::ALL) else {
+            break;
+        };
         let mut arguments = [0; 9];
         for argument in &mut arguments {
             *argument = alleged(&mut data);
