@@ -51,6 +51,13 @@ impl Target {
         if self.arch == "arm" { &["-marm"] } else { &[] }
     }
 
+    /// The file that relocates AOT code, and has the table of the functions that it may call. Compiled with [`BULK`]. Below WAMR's
+    /// `core`.
+    pub fn relocation(&self) -> String {
+        let (.., file) = self.processor();
+        format!("iwasm/aot/arch/{file}")
+    }
+
     /// WAMR's name of the processor, the file that calls native functions on it, and the file that relocates AOT code.
     fn processor(&self) -> (&'static str, &'static str, &'static str) {
         match (self.arch.as_str(), self.abi.as_str()) {
@@ -165,9 +172,22 @@ pub const PAGES: [(&str, &str); 3] = [
 /// The same for [`AOT_LOADER`], which maps and unmaps the pages of native code.
 pub const CODE_PAGES: [(&str, &str); 2] = [("os_mmap", "wamr_sys_map_code"), ("os_munmap", "wamr_sys_unmap_code")];
 
+/// What the table of functions for AOT code has in place of WAMR's own: `c/bulk.c` has it. Its texts, by which AOT code asks
+/// for them, stay. The file is [`Target::relocation`].
+pub const BULK: [(&str, &str); 7] = [
+    ("aot_memset", "wamr_sys_aot_memset"),
+    ("aot_memmove", "wamr_sys_aot_memmove"),
+    ("aot_memory_init", "wamr_sys_aot_memory_init"),
+    // On Arm, LLVM calls these in place of C's.
+    ("__aeabi_memclr", "wamr_sys_aeabi_memclr"),
+    ("__aeabi_memcpy", "wamr_sys_aeabi_memcpy"),
+    ("__aeabi_memmove", "wamr_sys_aeabi_memmove"),
+    ("__aeabi_memset", "wamr_sys_aeabi_memset"),
+];
+
 /// All others, below WAMR's `core`.
 pub fn sources(target: &Target) -> Vec<String> {
-    let (_, invoke_native, relocation) = target.processor();
+    let (_, invoke_native, _) = target.processor();
     let groups: Vec<(&str, Vec<&str>)> = vec![
         (
             "iwasm/common",
@@ -184,7 +204,6 @@ pub fn sources(target: &Target) -> Vec<String> {
         ),
         ("iwasm/common/arch", vec![invoke_native]),
         ("iwasm/aot", vec!["aot_intrinsic.c"]),
-        ("iwasm/aot/arch", vec![relocation]),
         ("shared/mem-alloc", vec!["mem_alloc.c"]),
         (
             "shared/mem-alloc/ems",

@@ -24,8 +24,9 @@ fn main() {
         .file(patch::module_loader(&core, &out))
         .files([
             "c/border.c",
-            "c/memory.c",
+            "c/bulk.c",
             "c/code_map.c",
+            "c/memory.c",
             "c/memory_map.c",
             "c/state.c",
             "c/stop.c",
@@ -39,8 +40,11 @@ fn main() {
     let mut mapping_code = builder(&target, &core);
     mapping_code.file(patch::aot_loader(&core, &out));
     rename(&mut mapping_code, &files::CODE_PAGES);
+    let mut relocating = builder(&target, &core);
+    relocating.file(existing(&core, &target.relocation()));
+    rename(&mut relocating, &files::BULK);
     let mut archive = cc::Build::new();
-    for part in [most, instantiating, mapping, mapping_code] {
+    for part in [most, instantiating, mapping, mapping_code, relocating] {
         archive.objects(part.compile_intermediates());
     }
     archive.compile("wamr");
