@@ -4,6 +4,7 @@ mod build;
 mod demo;
 mod deny;
 mod deploy;
+mod evaluate;
 mod fuzz;
 mod http;
 mod invoker;
@@ -103,6 +104,11 @@ enum Task {
         #[arg(long)]
         force_fallback: bool,
     },
+    /// Measure the executor beside its peers (Wasmtime, wasmi, a process per run) and the floor of bare HTTP
+    ///
+    /// Cold and warm starts, throughput, memory, process start; as tables, JSON and plots, with the goals that are met or not.
+    #[command(after_help = evaluate::EXAMPLES)]
+    Evaluate(evaluate::Evaluate),
     /// Measure cold and warm starts, memory and size
     Measure(OfBoard),
     /// Let 1000 containers come and go under load, and fail if memory or descriptors do not stay flat
@@ -162,6 +168,11 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
             let board = of.find()?;
             let toolchains = provide(&project, shell, &board, is_agreed)?;
             measure::measure(&project, shell, &board, &toolchains)?;
+        }
+        Task::Evaluate(options) => {
+            let board = Board::find(REFERENCE)?;
+            let toolchains = provide(&project, shell, &board, is_agreed)?;
+            return evaluate::evaluate(&project, shell, &board, &toolchains, options);
         }
         Task::Soak { of, minutes } => {
             let board = of.find()?;
