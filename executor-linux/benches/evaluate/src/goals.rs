@@ -46,7 +46,11 @@ impl Goals {
             made_of,
             bound,
             is_upper_bound,
-            is_met: if is_upper_bound { figure <= bound } else { figure >= bound },
+            is_met: if is_upper_bound {
+                figure <= bound
+            } else {
+                figure >= bound
+            },
         });
     }
 }
@@ -95,7 +99,11 @@ pub fn goals(results: &Results) -> Vec<Goal> {
             0.9,
         );
     }
-    if let Some(scaling) = results.scaling.iter().find(|scaling| scaling.system == System::ExecutorAot) {
+    if let Some(scaling) = results
+        .scaling
+        .iter()
+        .find(|scaling| scaling.system == System::ExecutorAot)
+    {
         let figure = ratio(
             scaling.two_cores_requests_per_second,
             scaling.one_core_requests_per_second,
@@ -179,7 +187,12 @@ fn of_memory(goals: &mut Goals, results: &Results) {
         .iter()
         .find(|memory| memory.system == System::ExecutorAot && memory.module == crate::inputs::ADD);
     let Some(add) = add else { return };
-    let at = |count| add.resident.iter().find(|(of, _)| *of == count).map(|(_, bytes)| *bytes as f64);
+    let at = |count| {
+        add.resident
+            .iter()
+            .find(|(of, _)| *of == count)
+            .map(|(_, bytes)| *bytes as f64)
+    };
     if let (Some(one), Some(thousand)) = (at(1), at(1000)) {
         let each = (thousand - one) / 999.0;
         goals.at_most(

@@ -74,7 +74,7 @@ pub const ADD: &str = "add";
 pub const HASH: &str = "hash";
 pub const BLOCK: &str = "block";
 /// (name, functions that it has besides): modules of other sizes that do what `block` does, without the sleep.
-pub const SIZED: [(&str, usize); 2] = [("medium", 330), ("large", 1650)];
+pub const SIZED: [(&str, usize); 2] = [("medium", 880), ("large", 4400)];
 
 impl Inputs {
     pub fn read(path: &Path) -> Result<Self> {
@@ -111,11 +111,11 @@ impl Inputs {
             fs::create_dir_all(self.work.join("actions"))?;
             fs::write(&key, made_of)?;
         }
-        self.compile_c("native_add.c", &self.file(ADD, Form::Native), &[
-            "-nostdlib",
-            "-ffreestanding",
-            "-fno-stack-protector",
-        ])?;
+        self.compile_c(
+            "native_add.c",
+            &self.file(ADD, Form::Native),
+            &["-nostdlib", "-ffreestanding", "-fno-stack-protector"],
+        )?;
         self.compile_c("static_server.c", &self.work.join("static_server"), &[])?;
         let add = fs::read(&self.add).with_context(|| format!("cannot read {}", self.add.display()))?;
         self.module(ADD, &add)?;
@@ -142,7 +142,14 @@ impl Inputs {
 
     fn made_of(&self) -> Result<String> {
         let mut hash = Sha256::new();
-        for path in [&self.add, &self.hash, &self.bundle, &self.wamrc, &self.wasmtime_compiler, &self.secret_key] {
+        for path in [
+            &self.add,
+            &self.hash,
+            &self.bundle,
+            &self.wamrc,
+            &self.wasmtime_compiler,
+            &self.secret_key,
+        ] {
             hash.update(fs::read(path).with_context(|| format!("cannot read {}", path.display()))?);
         }
         for text in [BLOCK_TEXT, &sized_module(1), NATIVE_ADD, STATIC_SERVER] {
@@ -178,7 +185,11 @@ impl Inputs {
         if output.is_file() {
             return Ok(());
         }
-        let text = if source == "native_add.c" { NATIVE_ADD } else { STATIC_SERVER };
+        let text = if source == "native_add.c" {
+            NATIVE_ADD
+        } else {
+            STATIC_SERVER
+        };
         let path = self.work.join(source);
         fs::write(&path, text)?;
         run(Command::new("cc")

@@ -34,7 +34,10 @@ impl Machine {
             .and_then(|rest| rest.trim().strip_suffix(" kB"))
             .and_then(|number| number.parse::<u64>().ok());
         let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-        let date = Command::new("date").args(["-u", "+%F"]).output().map(|output| output.stdout);
+        let date = Command::new("date")
+            .args(["-u", "+%F"])
+            .output()
+            .map(|output| output.stdout);
         Machine {
             processor: field("model name"),
             cores: std::thread::available_parallelism().map_or(0, usize::from),

@@ -8,6 +8,7 @@
 //! | [`experiments`] | what is measured |
 //! | [`results`] | as data: `results.json` |
 //! | [`goals`], [`table`] | as words |
+//! | [`plots`] | as pictures |
 #![allow(
     clippy::cast_precision_loss,
     reason = "figures are told with three digits, and counts are far below 2^52"
@@ -18,6 +19,7 @@ mod experiments;
 mod goals;
 mod inputs;
 mod machine;
+mod plots;
 mod progress;
 mod results;
 mod statistics;
@@ -90,6 +92,7 @@ fn run(arguments: &Arguments) -> Result<()> {
         results.write(&path)?;
         results
     };
+    plots::draw(&results, &arguments.out)?;
     println!("{}", results.machine.describe());
     print!("{}", table::table(&results));
     println!("\nGoals\n{}", goals::table(&goals::goals(&results)));

@@ -35,13 +35,28 @@ pub fn table(results: &Results) -> String {
     }
     if !results.first.is_empty() {
         text += &head("first of a fresh process");
-        text.extend(results.first.iter().map(|first| line(first.system.label(), &first.times)));
+        text.extend(
+            results
+                .first
+                .iter()
+                .map(|first| line(first.system.label(), &first.times)),
+        );
     }
     if !results.warm.is_empty() {
         text += &head("warm, kept connection");
-        text.extend(results.warm.iter().map(|warm| line(warm.system.label(), &warm.kept_connection)));
+        text.extend(
+            results
+                .warm
+                .iter()
+                .map(|warm| line(warm.system.label(), &warm.kept_connection)),
+        );
         text += &head("warm, fresh connection");
-        text.extend(results.warm.iter().map(|warm| line(warm.system.label(), &warm.fresh_connection)));
+        text.extend(
+            results
+                .warm
+                .iter()
+                .map(|warm| line(warm.system.label(), &warm.fresh_connection)),
+        );
     }
     if !results.start.is_empty() {
         text += &head("process start to listening");

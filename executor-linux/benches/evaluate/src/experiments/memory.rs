@@ -56,7 +56,7 @@ fn of_system(setting: &Setting<'_>, system: System, name: &str, levels: &[usize]
     let file = |form| setting.inputs.file(name, form);
     let module_bytes = file(crate::inputs::Form::Wasm).metadata()?.len();
     let body = Inputs::init_body(&file(system.form()))?;
-    let server = Server::start(system, setting.inputs, 20_000)?;
+    let server = Server::start(system, setting.inputs, levels.last().map_or(1, |most| most + 1))?;
     let begin = Instant::now();
     let mut connection = Connection::open(server.address)?;
     let (mut resident, mut ended, mut count) = (Vec::new(), None, 0);

@@ -34,7 +34,7 @@ impl Setting<'_> {
     pub fn start(&self, systems: &[System]) -> Result<Vec<Server>> {
         systems
             .iter()
-            .map(|system| Server::start(*system, self.inputs, 20_000))
+            .map(|system| Server::start(*system, self.inputs, 2048))
             .collect()
     }
 }

@@ -54,7 +54,11 @@ const SYSTEMS: [System; 5] = [
 ];
 
 pub fn throughput(setting: &Setting<'_>) -> Result<Vec<Throughput>> {
-    let levels: &[usize] = if setting.is_quick { &[1, 16] } else { &[1, 2, 4, 8, 16, 32, 64] };
+    let levels: &[usize] = if setting.is_quick {
+        &[1, 16]
+    } else {
+        &[1, 2, 4, 8, 16, 32, 64]
+    };
     let workloads = [Workload::Add, Workload::Hash, Workload::Block, Workload::Mixed];
     let rounds = setting.count(2, 1);
     let window = Duration::from_millis(if setting.is_quick { 200 } else { 300 });

@@ -98,7 +98,12 @@ fn of_system(setting: &Setting<'_>, system: System, requests: usize) -> Result<Z
                     .expect("destroy")?;
             }
             let body = bodies.get(action).context("there is one for each")?;
-            let life = Life::new(system, &format!("z{id}"), if found.is_none() { body } else { b"" }, INPUT);
+            let life = Life::new(
+                system,
+                &format!("z{id}"),
+                if found.is_none() { body } else { b"" },
+                INPUT,
+            );
             let begin = Instant::now();
             let mut connection = Connection::open(server.address)?;
             if found.is_none() {

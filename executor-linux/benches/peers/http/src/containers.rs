@@ -74,7 +74,9 @@ impl<E: Engine> Containers<E> {
         let init: Init<'_> = serde_json::from_slice(body)?;
         let start = init.value.code.as_ptr().addr() - body.as_ptr().addr();
         let room = start..start + init.value.code.len();
-        let code = base64_simd::STANDARD.decode_inplace(&mut body[room]).context("not base64")?;
+        let code = base64_simd::STANDARD
+            .decode_inplace(&mut body[room])
+            .context("not base64")?;
         let module = self.module(code)?;
         self.containers.lock().expect("no panic").insert(id.to_owned(), module);
         Ok(())
@@ -95,8 +97,11 @@ impl<E: Engine> Containers<E> {
     fn run(&self, id: &str, body: &[u8], reply: &mut Vec<u8>) -> Result<()> {
         let module = self.containers.lock().expect("no panic").get(id).cloned();
         let run: Run<'_> = serde_json::from_slice(body)?;
-        self.engine
-            .run(&*module.context("no such container")?, run.value.get().as_bytes(), reply)
+        self.engine.run(
+            &*module.context("no such container")?,
+            run.value.get().as_bytes(),
+            reply,
+        )
     }
 
     fn command(&self, path: &str, body: &mut [u8], reply: &mut Vec<u8>) -> Result<()> {

@@ -57,7 +57,10 @@ pub fn serve<H: Handler>(address: SocketAddr, handler: H) -> io::Result<()> {
     let listener = listen(address)?;
     let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
     epoll::add(&epoll, &listener, EventData::new_u64(LISTENER), ONCE)?;
-    eprintln!("listening on {}", SocketAddr::try_from(rustix::net::getsockname(&listener)?)?);
+    eprintln!(
+        "listening on {}",
+        SocketAddr::try_from(rustix::net::getsockname(&listener)?)?
+    );
     let server = Arc::new(Server {
         handler,
         epoll,
@@ -110,14 +113,20 @@ impl<H: Handler> Server<H> {
             }
             let (socket, is_registered) = if event == LISTENER {
                 let accepted = rustix::net::accept_with(&self.listener, SocketFlags::CLOEXEC);
-                epoll::modify(&self.epoll, &self.listener, EventData::new_u64(LISTENER), ONCE).expect("it is registered");
+                epoll::modify(&self.epoll, &self.listener, EventData::new_u64(LISTENER), ONCE)
+                    .expect("it is registered");
                 match accepted {
                     Ok(socket) => (socket, false),
                     Err(_) => continue,
                 }
             } else {
                 let index = usize::try_from(event).expect("a descriptor");
-                let taken = self.parked.lock().expect("no panic").get_mut(index).and_then(Option::take);
+                let taken = self
+                    .parked
+                    .lock()
+                    .expect("no panic")
+                    .get_mut(index)
+                    .and_then(Option::take);
                 match taken {
                     Some(socket) => (socket, true),
                     None => continue,
@@ -292,7 +301,10 @@ mod tests {
             parse("POST /a/run HTTP/1.1\r\nHost: x\r\nCONTENT-length: 12\r\n\r\n"),
             Some(("/a/run", 12, false))
         );
-        assert_eq!(parse("GET / HTTP/1.1\r\nConnection: close\r\n\r\n"), Some(("/", 0, true)));
+        assert_eq!(
+            parse("GET / HTTP/1.1\r\nConnection: close\r\n\r\n"),
+            Some(("/", 0, true))
+        );
         assert_eq!(parse("POST / HTTP/1.1\r\nContent-Length: x\r\n\r\n"), None);
         assert_eq!(parse("\r\n\r\n"), None);
     }

@@ -31,7 +31,11 @@ impl peer_http::containers::Engine for Engine {
         // SAFETY: the evaluation sends artifacts of `wasmtime-compiler` only. Others are not checked: the executor checks a
         // signature here.
         let module = unsafe { Module::deserialize(&self.engine, code) }?;
-        let export = |name: &str| module.get_export_index(name).with_context(|| format!("no export {name}"));
+        let export = |name: &str| {
+            module
+                .get_export_index(name)
+                .with_context(|| format!("no export {name}"))
+        };
         Ok(Loaded {
             memory: export("memory")?,
             allocate: export("ow_allocate")?,
