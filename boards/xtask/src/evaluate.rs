@@ -78,10 +78,12 @@ pub fn evaluate(
         cargo("Wasmtime's compiler", &["wasmtime-compiler"])?;
         let executor = build::executor(project, shell, board, &toolchains.board)?;
         let tools = build::tools(project, shell)?;
-        let module =
-            |name: &str| build::module(project, shell, &toolchains.guests, name, "wasm32-unknown-unknown", "");
+        let module = |name: &str| build::module(project, shell, &toolchains.guests, name, "wasm32-unknown-unknown", "");
         let (secret_key, public_key) = build::key(project, shell, &tools)?;
-        let revision = ask("git", &["-C", &project.root.to_string_lossy(), "describe", "--always", "--dirty"]);
+        let revision = ask(
+            "git",
+            &["-C", &project.root.to_string_lossy(), "describe", "--always", "--dirty"],
+        );
         let paths = json!({
             "executor": executor,
             "public_key": public_key,
@@ -110,5 +112,9 @@ pub fn evaluate(
     tool.args(evaluate.show.then_some("--show"));
     // It shows its own progress.
     let status = tool.status().context("cannot start the evaluation")?;
-    Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if status.success() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }

@@ -7,6 +7,7 @@ mod deploy;
 mod evaluate;
 mod fuzz;
 mod http;
+mod instructions;
 mod invoker;
 mod measure;
 mod project;
@@ -131,6 +132,17 @@ enum Task {
         #[arg(long)]
         write: bool,
     },
+    /// Count the instructions of an /init and a /run of `add`, and compare them with boards/instructions.toml
+    ///
+    /// By Callgrind for this machine's executor, by QEMU for other boards'. Times are noisy; these numbers are not.
+    Instructions {
+        /// Only this board; may be repeated [default: those of `cargo xtask test`]
+        #[arg(long = "board", value_name = "BOARD")]
+        boards: Vec<String>,
+        /// Write them to boards/instructions.toml instead
+        #[arg(long)]
+        write: bool,
+    },
     /// List the boards
     Boards,
 }
@@ -208,6 +220,14 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
                 found(boards)?
             };
             return sizes::sizes(&project, shell, &boards, *write, is_agreed);
+        }
+        Task::Instructions { boards, write } => {
+            let boards = if boards.is_empty() {
+                found(test::TESTED)?
+            } else {
+                found(boards)?
+            };
+            return instructions::instructions(&project, shell, &boards, *write, is_agreed);
         }
         Task::Setup { boards, force_fallback } => {
             let boards = found(boards)?;

@@ -12,7 +12,9 @@ use crate::project::Project;
 use crate::shell::Shell;
 use crate::system::{self, Need};
 use crate::toolchain::{Source, Toolchain, Toolchains};
-use crate::{BARE_TARGET, WASM_TARGETS, demo, deny, fuzz, provide_for_board, provide_targets, sizes, soak};
+use crate::{
+    BARE_TARGET, WASM_TARGETS, demo, deny, fuzz, instructions, provide_for_board, provide_targets, sizes, soak,
+};
 
 /// One step.
 struct Step<F> {
@@ -108,6 +110,11 @@ const BOARD_STEPS: &[OfBoard] = &[
         what: "program and memory are as boards/sizes.toml says",
         run: |context| sizes::check(context.project, context.shell, context.board, &context.toolchains),
     },
+    Step {
+        name: "instructions",
+        what: "an /init and a /run take as many instructions as boards/instructions.toml says",
+        run: |context| instructions::check(context.project, context.shell, context.board, &context.toolchains),
+    },
 ];
 
 /// For each board whose program runs here as it is: an emulator's memory and descriptors would be counted with it.
@@ -118,7 +125,7 @@ const NATIVE_STEPS: &[OfBoard] = &[Step {
 }];
 
 /// The boards that are tested with the project: each architecture once.
-const TESTED: &[&str] = &["linux-amd64", "rpi-4", "rpi-2", "rpi-zero"];
+pub const TESTED: &[&str] = &["linux-amd64", "rpi-4", "rpi-2", "rpi-zero"];
 
 /// The boards that the tests' bundles carry native code for.
 const FLEET: &[&str] = &["linux-amd64", "rpi-4", "rpi-2", "rpi-zero"];
@@ -183,7 +190,9 @@ pub fn test(project: &Project, shell: Shell, boards: &[Board], only: &[String], 
 
 /// Everything that the steps share. Without it none of them can run.
 fn prepare<'a>(project: &'a Project, shell: Shell, boards: &[Board], is_agreed: bool) -> Result<Context<'a>> {
-    let of_boards = boards.iter().flat_map(system::of_board);
+    let of_boards = boards
+        .iter()
+        .flat_map(|board| [system::of_board(board), system::counting(board)].concat());
     let needs: Vec<Need> = [system::build(), system::tests(), system::fuzz()]
         .concat()
         .into_iter()
