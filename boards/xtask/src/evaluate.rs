@@ -19,7 +19,7 @@ use crate::toolchain::Toolchains;
 /// What `cargo xtask evaluate` takes. All is handed on to the tool but `--out`'s default.
 #[derive(Args)]
 pub struct Evaluate {
-    /// Only these experiments, with commas: cold, first, warm, throughput, scaling, start, memory, zipf, sizes
+    /// Only these experiments, with commas: cold, first, split, warm, throughput, scaling, start, memory, zipf, sizes
     #[arg(long, value_name = "EXPERIMENTS")]
     only: Option<String>,
     /// Few repetitions: a look in two minutes. For figures to be told, leave it out
@@ -77,6 +77,7 @@ pub fn evaluate(
         // Apart from the peer, which shall not have a compiler in it.
         cargo("Wasmtime's compiler", &["wasmtime-compiler"])?;
         let executor = build::executor(project, shell, board, &toolchains.board)?;
+        let executor_spans = build::executor_with(project, shell, board, &toolchains.board, Some("spans"))?;
         let tools = build::tools(project, shell)?;
         let module = |name: &str| build::module(project, shell, &toolchains.guests, name, "wasm32-unknown-unknown", "");
         let (secret_key, public_key) = build::key(project, shell, &tools)?;
@@ -86,6 +87,7 @@ pub fn evaluate(
         );
         let paths = json!({
             "executor": executor,
+            "executor_spans": executor_spans,
             "public_key": public_key,
             "secret_key": secret_key,
             "bundle": tools.bundle,

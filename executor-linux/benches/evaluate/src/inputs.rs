@@ -45,8 +45,8 @@ impl Form {
 #[serde(deny_unknown_fields)]
 pub struct Inputs {
     pub executor: PathBuf,
-    #[serde(default)]
-    pub executor_spans: Option<PathBuf>,
+    /// The same, with its feature `spans`.
+    pub executor_spans: PathBuf,
     pub public_key: PathBuf,
     pub secret_key: PathBuf,
     pub bundle: PathBuf,

@@ -63,6 +63,7 @@ struct Arguments {
 enum Experiment {
     Cold,
     First,
+    Split,
     Warm,
     Throughput,
     Scaling,
@@ -125,6 +126,9 @@ fn measure(arguments: &Arguments) -> Result<Results> {
     }
     if is_wanted(Experiment::First) {
         results.first = experiments::cold::first(&setting)?;
+    }
+    if is_wanted(Experiment::Split) {
+        results.split = experiments::split::split(&setting)?;
     }
     if is_wanted(Experiment::Warm) {
         results.warm = experiments::warm::warm(&setting)?;

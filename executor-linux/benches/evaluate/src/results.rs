@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::experiments::cold::{Cold, First};
 use crate::experiments::memory::Memory;
 use crate::experiments::sizes::Size;
+use crate::experiments::split::Split;
 use crate::experiments::start::Start;
 use crate::experiments::throughput::{Scaling, Throughput};
 use crate::experiments::warm::Warm;
@@ -27,6 +28,8 @@ pub struct Results {
     pub cold: Vec<Cold>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub first: Vec<First>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub split: Vec<Split>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warm: Vec<Warm>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 
 use crate::inputs::{Form, Inputs};
@@ -28,17 +28,6 @@ pub enum System {
 }
 
 impl System {
-    /// What runs actions.
-    pub const RUNTIMES: [System; 7] = [
-        System::ExecutorAot,
-        System::ExecutorInterpreted,
-        System::Wasmtime,
-        System::WasmtimeCache,
-        System::Wasmi,
-        System::WasmiCache,
-        System::Process,
-    ];
-
     pub fn label(self) -> &'static str {
         match self {
             System::ExecutorAot => "executor, AOT",
@@ -141,7 +130,11 @@ pub struct Server {
 impl Server {
     /// Start it, and wait until it says that it listens.
     pub fn start(system: System, inputs: &Inputs, containers_max: usize) -> Result<Self> {
-        let mut command = system.command(inputs, 0, containers_max);
+        Self::start_as(system, inputs, system.command(inputs, 0, containers_max))
+    }
+
+    /// The same by another command.
+    pub fn start_as(system: System, inputs: &Inputs, mut command: Command) -> Result<Self> {
         let mut child = command
             .stderr(Stdio::piped())
             .spawn()
@@ -179,6 +172,15 @@ impl Server {
             }
         }
         Ok((server, begin.elapsed()))
+    }
+
+    /// Let it end by itself.
+    pub fn end(mut self) -> Result<()> {
+        let status = Command::new("kill").arg(self.child.id().to_string()).status()?;
+        ensure!(status.success(), "{} has ended before its time", self.system.label());
+        let status = self.child.wait()?;
+        ensure!(status.success(), "{} ended with {status}", self.system.label());
+        Ok(())
     }
 
     /// Resident memory in bytes.

@@ -42,6 +42,19 @@ pub fn table(results: &Results) -> String {
                 .map(|first| line(first.system.label(), &first.times)),
         );
     }
+    if !results.split.is_empty() {
+        text += "\nparts of a cold start, us (medians)\n";
+        for split in &results.split {
+            text += &format!("  {}, {:?}:", split.system.label(), split.content);
+            for (part, words) in crate::experiments::split::PARTS {
+                text += &format!(
+                    "  {words} {:.1}",
+                    split.parts_us.get(*part).copied().unwrap_or_default()
+                );
+            }
+            text += "\n";
+        }
+    }
     if !results.warm.is_empty() {
         text += &head("warm, kept connection");
         text.extend(

@@ -134,7 +134,7 @@ fn of_content(setting: &Setting<'_>, content: Content, systems: &[System]) -> Re
     Ok(results)
 }
 
-fn bodies(setting: &Setting<'_>, content: Content, system: System) -> Result<Vec<Vec<u8>>> {
+pub fn bodies(setting: &Setting<'_>, content: Content, system: System) -> Result<Vec<Vec<u8>>> {
     let count = if content == Content::Unseen { VARIANTS } else { 1 };
     (0..count)
         .map(|number| Inputs::init_body(&setting.inputs.variant(number, system.form())))
@@ -195,7 +195,7 @@ fn round_of(
     })
 }
 
-fn start_cold(system: System, connection: &mut Connection, life: &Life) -> Result<()> {
+pub fn start_cold(system: System, connection: &mut Connection, life: &Life) -> Result<()> {
     let told = connection.exchange(&life.init)?;
     if system != System::Refused {
         told.expect("/init").with_context(|| system.label().to_owned())?;

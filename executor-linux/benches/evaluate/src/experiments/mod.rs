@@ -4,6 +4,7 @@
 pub mod cold;
 pub mod memory;
 pub mod sizes;
+pub mod split;
 pub mod start;
 pub mod throughput;
 pub mod warm;

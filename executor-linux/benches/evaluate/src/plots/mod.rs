@@ -6,7 +6,7 @@ use std::path::Path;
 
 use anyhow::Result;
 
-use self::page::{Axis, Bar, Page, Panel, Series};
+use self::page::{Axis, Bar, Page, Panel, Series, Stack};
 use crate::experiments::cold::{Cold, Content};
 use crate::experiments::throughput::Workload;
 use crate::results::Results;
@@ -21,6 +21,9 @@ pub fn draw(results: &Results, folder: &Path) -> Result<()> {
         draw("cold-unseen", cold(results, Content::Unseen))?;
         draw("cold-same", cold(results, Content::Shared))?;
         draw("cold-cdf", cold_curves(results))?;
+    }
+    if !results.split.is_empty() {
+        draw("split", split(results))?;
     }
     if !results.warm.is_empty() {
         draw("warm", warm(results))?;
@@ -122,6 +125,49 @@ fn cold_curves(results: &Results) -> Page {
         "Cold start of add, one at a time: as many took at most so long",
         vec![panel(Content::Unseen), panel(Content::Shared)],
     )
+}
+
+/// The parts from the socket to the reply, each with a colour of its own.
+const PART_COLOURS: [(u8, u8, u8); 12] = [
+    (200, 200, 200),
+    (120, 120, 120),
+    (86, 180, 233),
+    (0, 114, 178),
+    (0, 158, 115),
+    (240, 228, 66),
+    (230, 159, 0),
+    (213, 94, 0),
+    (150, 60, 0),
+    (204, 121, 167),
+    (120, 60, 130),
+    (0, 0, 0),
+];
+
+fn split(results: &Results) -> Page {
+    let stacks = results
+        .split
+        .iter()
+        .map(|split| Stack {
+            label: format!("{}, {}", split.system.label(), short_name(split.content)),
+            parts: crate::experiments::split::PARTS
+                .iter()
+                .zip(PART_COLOURS)
+                .map(|((part, words), colour)| (*words, colour, split.parts_us.get(*part).copied().unwrap_or_default()))
+                .collect(),
+        })
+        .collect();
+    Page::stacks(
+        "Where a cold start of add goes (connect, /init, first /run): medians",
+        "microseconds",
+        stacks,
+    )
+}
+
+fn short_name(content: Content) -> &'static str {
+    match content {
+        Content::Unseen => "unseen",
+        Content::Shared => "same content",
+    }
 }
 
 fn warm(results: &Results) -> Page {

@@ -244,7 +244,10 @@ impl Page {
         let (columns, panel) = match &self.content {
             Content::Lines { panels, .. } => (panels.len(), PANEL),
             Content::Bars(groups) => (groups.len(), (PANEL.0 + 60, PANEL.1)),
-            Content::Stacks { stacks, .. } => (1, (2 * PANEL.0, 60 + 44 * u32::try_from(stacks.len())?)),
+            Content::Stacks { stacks, .. } => (
+                1,
+                (2 * PANEL.0 + 80, (70 + 44 * u32::try_from(stacks.len())?).max(PANEL.1)),
+            ),
         };
         let width = (panel.0 * u32::try_from(columns)? + LEGEND_WIDTH).max(720);
         let size = (width, panel.1 + TITLE_HEIGHT + FOOT_HEIGHT);
@@ -419,7 +422,7 @@ fn draw_stacks(area: &Area<'_>, unit: &str, stacks: &[Stack]) -> Result<()> {
     let mut chart = ChartBuilder::on(area)
         .margin(8)
         .x_label_area_size(34)
-        .y_label_area_size(150)
+        .y_label_area_size(210)
         .build_cartesian_2d(
             Places {
                 from: 0.0,
