@@ -86,6 +86,7 @@ mod off {
 mod on {
     extern crate std;
 
+    use std::sync::atomic::{AtomicU32, Ordering};
     use std::sync::{Mutex, OnceLock, PoisonError};
     use std::time::Instant;
     use std::vec::Vec;
@@ -97,6 +98,8 @@ mod on {
     pub struct Record {
         /// Which part.
         pub part: Part,
+        /// On which thread: parts lie in others of the same one.
+        pub thread: u32,
         /// When it began, in nanoseconds since the first one.
         pub begin_ns: u64,
         /// How long it took.
@@ -105,6 +108,11 @@ mod on {
 
     static START: OnceLock<Instant> = OnceLock::new();
     static RECORDS: Mutex<Vec<Record>> = Mutex::new(Vec::new());
+    static THREADS: AtomicU32 = AtomicU32::new(0);
+
+    std::thread_local! {
+        static THREAD: u32 = THREADS.fetch_add(1, Ordering::Relaxed);
+    }
 
     /// A part that has begun.
     #[must_use]
@@ -131,6 +139,7 @@ mod on {
             let since = START.get().map_or(self.begin, |start| *start);
             let record = Record {
                 part: self.part,
+                thread: THREAD.with(|thread| *thread),
                 length_ns: nanoseconds(self.begin.elapsed()),
                 begin_ns: nanoseconds(self.begin.saturating_duration_since(since)),
             };

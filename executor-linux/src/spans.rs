@@ -1,6 +1,6 @@
 //! How long the parts of each request took, written when the process ends: for `cargo xtask evaluate`.
 //!
-//! A line for each part that has ended, in that order: its name, its begin and its length, in nanoseconds.
+//! A line for each part that has ended, in that order: its thread's number, its name, its begin and its length, in nanoseconds.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -26,7 +26,14 @@ pub fn write(file: Option<File>) -> io::Result<()> {
     let Some(file) = file else { return Ok(()) };
     let mut file = BufWriter::new(file);
     for record in records() {
-        writeln!(file, "{} {} {}", record.part.name(), record.begin_ns, record.length_ns)?;
+        writeln!(
+            file,
+            "{} {} {} {}",
+            record.thread,
+            record.part.name(),
+            record.begin_ns,
+            record.length_ns
+        )?;
     }
     file.flush()
 }

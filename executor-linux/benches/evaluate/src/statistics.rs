@@ -54,7 +54,8 @@ impl Distribution {
 
 /// To three digits after the point: more would be noise.
 pub fn round(value: f64) -> f64 {
-    (value * 1000.0).round() / 1000.0
+    // No negative zero.
+    (value * 1000.0).round() / 1000.0 + 0.0
 }
 
 #[cfg(test)]

@@ -85,16 +85,14 @@ fn of_system(setting: &Setting<'_>, content: Content, system: System, count: usi
     server.end()?;
     let text = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
     let requests = requests(&text).context("the spans are not as they should be")?;
-    // Waiting for a request that does not come is one, too: it has no command.
-    let requests: Vec<Own> = requests.into_iter().filter(|own| own.contains_key("reply")).collect();
-    let lives: Vec<&[Own]> = requests.get(uncounted..).unwrap_or_default().chunks_exact(3).collect();
+    // An `/init` or a `/run` has a command; a `destroy`, or the wait for a request that does not come, has none.
+    let requests: Vec<Own> = requests.into_iter().filter(|own| own.contains_key("command")).collect();
+    let lives: Vec<&[Own]> = requests.get(uncounted..).unwrap_or_default().chunks_exact(2).collect();
     ensure!(lives.len() == count, "{} spans of {count} cold starts", lives.len());
     let mut parts: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
     for (life, total) in lives.iter().zip(&totals) {
-        // The third is the destroy.
         let of = |part: &str| {
             life.iter()
-                .take(2)
                 .filter_map(|own| own.get(part))
                 .map(|nanoseconds| *nanoseconds as f64 / 1e3)
                 .sum::<f64>()
@@ -132,14 +130,14 @@ struct Part<'a> {
     length: u64,
 }
 
-/// A part ends after those within it, so that lines are in the order of their ends: what begins within a later line is its
-/// child. All are of one connection, one after the other.
+/// A part ends after those within it, so that a thread's lines are in the order of their ends: what begins within a later line
+/// is its child. Gives requests in the order of their ends.
 fn requests(text: &str) -> Option<Vec<Own>> {
-    let mut open: Vec<Part<'_>> = Vec::new();
-    let mut own = Own::new();
+    let mut threads: BTreeMap<&str, (Vec<Part<'_>>, Own)> = BTreeMap::new();
     let mut all = Vec::new();
     for line in text.lines() {
         let mut words = line.split(' ');
+        let (open, own) = threads.entry(words.next()?).or_default();
         let part = Part {
             name: words.next()?,
             begin: words.next()?.parse().ok()?,
@@ -152,7 +150,7 @@ fn requests(text: &str) -> Option<Vec<Own>> {
         *own.entry(part.name.to_owned()).or_default() += part.length.saturating_sub(within);
         if part.name == "request" {
             open.clear();
-            all.push(std::mem::take(&mut own));
+            all.push(std::mem::take(own));
         } else {
             open.push(part);
         }
@@ -167,12 +165,14 @@ mod tests {
 
     #[test]
     fn a_part_is_what_no_other_within_it_takes() {
-        let text = "socket 2 5\nhead 1 10\ninstantiate 13 4\nload 12 8\nrequest 0 30\nhead 41 1\nrequest 40 3\n";
+        let text = "0 socket 2 5\n0 head 1 10\n0 instantiate 13 4\n1 head 13 2\n0 load 12 8\n0 request 0 30\n\
+            0 head 41 1\n0 request 40 3\n1 request 9 40\n";
         let requests = requests(text).unwrap();
         let of = |index: usize, part: &str| requests[index][part];
-        assert_eq!(requests.len(), 2);
+        assert_eq!(requests.len(), 3);
         assert_eq!((of(0, "socket"), of(0, "head")), (5, 5));
         assert_eq!((of(0, "instantiate"), of(0, "load")), (4, 4));
+        assert_eq!((of(2, "request"), of(2, "head")), (38, 2), "another thread's");
         assert_eq!((of(0, "request"), of(1, "request"), of(1, "head")), (12, 2, 1));
     }
 }
