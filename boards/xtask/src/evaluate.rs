@@ -22,9 +22,6 @@ pub struct Evaluate {
     /// Only these experiments, with commas: cold, first, split, warm, throughput, scaling, start, memory, zipf, sizes
     #[arg(long, value_name = "EXPERIMENTS")]
     only: Option<String>,
-    /// Keep the processor awake meanwhile: a virtual machine that sleeps between two requests takes a while to wake
-    #[arg(long)]
-    awake: bool,
     /// Few repetitions: a look in two minutes. For figures to be told, leave it out
     #[arg(long)]
     quick: bool,
@@ -115,7 +112,6 @@ pub fn evaluate(
     tool.args(evaluate.only.iter().flat_map(|only| ["--only", only]));
     tool.args(evaluate.quick.then_some("--quick"));
     tool.args(evaluate.show.then_some("--show"));
-    tool.args(evaluate.awake.then_some("--awake"));
     // It shows its own progress.
     let status = tool.status().context("cannot start the evaluation")?;
     Ok(if status.success() {

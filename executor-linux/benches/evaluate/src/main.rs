@@ -14,8 +14,8 @@
     reason = "figures are told with three digits, and counts are far below 2^52"
 )]
 
-mod awake;
 mod client;
+mod cores;
 mod experiments;
 mod goals;
 mod inputs;
@@ -52,10 +52,6 @@ struct Arguments {
     /// Only these experiments, with commas
     #[arg(long, value_name = "EXPERIMENTS", value_delimiter = ',')]
     only: Vec<Experiment>,
-    /// Keep the processor awake meanwhile, by work of the lowest priority: a virtual machine that sleeps between two requests takes
-    /// a while to wake, which hides small differences
-    #[arg(long)]
-    awake: bool,
     /// Few repetitions: a look in two minutes
     #[arg(long)]
     quick: bool,
@@ -109,7 +105,6 @@ fn run(arguments: &Arguments) -> Result<()> {
 fn measure(arguments: &Arguments) -> Result<Results> {
     let inputs = Inputs::read(&arguments.inputs)?;
     inputs.prepare()?;
-    let _awake = if arguments.awake { awake::keep()? } else { Vec::new() };
     let setting = Setting {
         inputs: &inputs,
         is_quick: arguments.quick,
@@ -119,7 +114,6 @@ fn measure(arguments: &Arguments) -> Result<Results> {
         machine: Machine::read(),
         revision: inputs.revision.clone(),
         is_quick: arguments.quick,
-        is_kept_awake: arguments.awake,
         ..Results::default()
     };
     if is_wanted(Experiment::Sizes) {

@@ -24,9 +24,6 @@ pub struct Results {
     pub revision: String,
     /// Few repetitions: for a look, not for a table.
     pub is_quick: bool,
-    /// Other work of the lowest priority kept the processor from sleeping.
-    #[serde(default)]
-    pub is_kept_awake: bool,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cold: Vec<Cold>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{INPUT, Life, Setting, check, turns};
 use crate::client::Connection;
+use crate::cores::Cores;
 use crate::inputs::{Inputs, VARIANTS};
 use crate::progress::Progress;
 use crate::statistics::Distribution;
@@ -64,24 +65,32 @@ const IN_A_ROUND: usize = 100;
 
 pub fn cold(setting: &Setting<'_>) -> Result<Vec<Cold>> {
     let mut all = Vec::new();
+    let levels: &[usize] = if setting.is_quick {
+        &[4, 10]
+    } else {
+        &[2, 3, 4, 5, 6, 7, 8, 9, 10]
+    };
     for (content, systems) in [(Content::Unseen, &UNSEEN[..]), (Content::Shared, &SHARED[..])] {
-        all.extend(of_content(setting, content, systems)?);
+        {
+            let _core = Cores::only(1)?;
+            all.extend(of_content(setting, content, systems, &[1])?);
+        }
+        all.extend(of_content(setting, content, systems, levels)?);
     }
     Ok(all)
 }
 
-fn of_content(setting: &Setting<'_>, content: Content, systems: &[System]) -> Result<Vec<Cold>> {
-    let levels: &[usize] = if setting.is_quick {
-        &[1, 4, 10]
-    } else {
-        &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10]
-    };
+fn of_content(setting: &Setting<'_>, content: Content, systems: &[System], levels: &[usize]) -> Result<Vec<Cold>> {
     let rounds = setting.count(10, 3);
     let what = match content {
-        Content::Unseen => "cold starts, unseen content",
-        Content::Shared => "cold starts, beside the same content",
+        Content::Unseen => "unseen content",
+        Content::Shared => "beside the same content",
     };
-    let progress = Progress::new(what, levels.len() * rounds * systems.len());
+    let most = levels.last().copied().unwrap_or_default();
+    let progress = Progress::new(
+        &format!("cold starts, {what}, up to {most} at a time"),
+        levels.len() * rounds * systems.len(),
+    );
     let servers = setting.start(systems)?;
     let bodies = systems
         .iter()
@@ -205,6 +214,7 @@ pub fn start_cold(system: System, connection: &mut Connection, life: &Life) -> R
 
 /// The first cold start of fresh processes.
 pub fn first(setting: &Setting<'_>) -> Result<Vec<First>> {
+    let _core = Cores::only(1)?;
     let systems = &UNSEEN[..6];
     let rounds = setting.count(40, 10);
     let progress = Progress::new("first cold starts of fresh processes", rounds * systems.len());

@@ -1,5 +1,9 @@
 //! The experiments. Each gives its results as data; systems take turns within each, so that what changes on the machine
 //! meanwhile hits all alike.
+//!
+//! Where one thing is done at a time, client and server share one core: what is measured is the work of both, without the wait for
+//! a core that has gone to sleep, which on a virtual machine is longer than that work and comes and goes. Where many are done, they
+//! share all cores.
 
 pub mod cold;
 pub mod memory;

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::cold::{Content, bodies, start_cold};
 use super::{INPUT, Life, Setting};
 use crate::client::Connection;
+use crate::cores::Cores;
 use crate::progress::Progress;
 use crate::statistics::round;
 use crate::system::{Server, System};
@@ -45,6 +46,7 @@ pub struct Split {
 pub fn split(setting: &Setting<'_>) -> Result<Vec<Split>> {
     let count = setting.count(1000, 200);
     let progress = Progress::new("parts of a cold start", 4);
+    let _core = Cores::only(1)?;
     let mut all = Vec::new();
     for content in [Content::Unseen, Content::Shared] {
         for system in [System::ExecutorAot, System::ExecutorInterpreted] {

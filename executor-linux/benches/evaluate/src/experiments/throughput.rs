@@ -9,6 +9,7 @@ use anyhow::{Result, anyhow};
 use serde::{Deserialize, Serialize};
 
 use super::{INPUT, Setting, turns, warm_container};
+use crate::cores::Cores;
 use crate::inputs::{ADD, BLOCK, HASH};
 use crate::progress::Progress;
 use crate::statistics::round;
@@ -159,7 +160,10 @@ pub fn scaling(setting: &Setting<'_>) -> Result<Vec<Scaling>> {
                 continue;
             };
             for (cores, rate) in [1, 2].into_iter().zip(rates) {
-                let server = on_cores(cores, || Server::start(system, setting.inputs, 2048))?;
+                let server = {
+                    let _cores = Cores::only(cores)?;
+                    Server::start(system, setting.inputs, 2048)?
+                };
                 *rate += rate_of(setting, &server, Workload::Hash, 16, window, "scaling")? / rounds as f64;
             }
         }
@@ -174,19 +178,4 @@ pub fn scaling(setting: &Setting<'_>) -> Result<Vec<Scaling>> {
             two_cores_requests_per_second: round(two),
         })
         .collect())
-}
-
-/// What is started inherits the processors of the thread that starts it.
-fn on_cores<T>(cores: usize, start: impl FnOnce() -> Result<T>) -> Result<T> {
-    use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
-    let all = sched_getaffinity(None)?;
-    let mut set = CpuSet::new();
-    (0..CpuSet::MAX_CPU)
-        .filter(|cpu| all.is_set(*cpu))
-        .take(cores)
-        .for_each(|cpu| set.set(cpu));
-    sched_setaffinity(None, &set)?;
-    let started = start();
-    sched_setaffinity(None, &all)?;
-    started
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{INPUT, Setting, check, turns, warm_container};
 use crate::client::Connection;
+use crate::cores::Cores;
 use crate::inputs::ADD;
 use crate::progress::Progress;
 use crate::statistics::Distribution;
@@ -38,6 +39,7 @@ const UNCOUNTED: usize = 20;
 pub fn warm(setting: &Setting<'_>) -> Result<Vec<Warm>> {
     let rounds = setting.count(20, 4);
     let progress = Progress::new("warm runs", rounds * SYSTEMS.len());
+    let _core = Cores::only(1)?;
     let servers = setting.start(&SYSTEMS)?;
     let mut containers = servers
         .iter()
