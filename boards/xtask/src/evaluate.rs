@@ -49,6 +49,11 @@ the times.";
 
 const PEERS: &[&str] = &["peer-echo", "peer-spawn", "peer-wasmi", "peer-wasmtime"];
 
+/// Cargo's build folder of that workspace.
+pub fn target(project: &Project) -> PathBuf {
+    project.target.join("benches")
+}
+
 pub fn evaluate(
     project: &Project,
     shell: Shell,
@@ -57,7 +62,7 @@ pub fn evaluate(
     evaluate: &Evaluate,
 ) -> Result<ExitCode> {
     let benches = project.root.join("executor-linux/benches");
-    let built = project.target.join("benches");
+    let built = target(project);
     let work = project.target.join("evaluate");
     fs::create_dir_all(&work)?;
     let cargo = |what: &str, packages: &[&str]| {

@@ -13,7 +13,8 @@ use crate::shell::Shell;
 use crate::system::{self, Need};
 use crate::toolchain::{Source, Toolchain, Toolchains};
 use crate::{
-    BARE_TARGET, WASM_TARGETS, demo, deny, fuzz, instructions, provide_for_board, provide_targets, sizes, soak,
+    BARE_TARGET, WASM_TARGETS, demo, deny, evaluate, fuzz, instructions, provide_for_board, provide_targets, sizes,
+    soak,
 };
 
 /// One step.
@@ -56,7 +57,13 @@ const STEPS: &[OfProject] = &[
     Step {
         name: "deny",
         what: "no dependency of a licence or a source that the rules do not allow",
-        run: |context| deny::check(context.project, context.shell, &[&[""], GUEST_WORKSPACES].concat()),
+        run: |context| {
+            deny::check(
+                context.project,
+                context.shell,
+                &[&["", BENCHES], GUEST_WORKSPACES].concat(),
+            )
+        },
     },
     Step {
         name: "bare",
@@ -272,9 +279,11 @@ impl Report {
 
 /// Cargo workspaces besides the root's: guests are built with profiles of their own.
 const GUEST_WORKSPACES: &[&str] = &["actions/sdk", "actions/examples"];
+/// The evaluation and what it compares the executor with: other engines are not the project's dependencies.
+const BENCHES: &str = "executor-linux/benches";
 
 fn format(context: &Context<'_>) -> Result<()> {
-    for folder in [""].iter().chain(GUEST_WORKSPACES) {
+    for folder in ["", BENCHES].iter().chain(GUEST_WORKSPACES) {
         let mut cargo = context.project.cargo();
         cargo
             .args(["fmt", "--all", "--check"])
@@ -296,9 +305,14 @@ fn clippy(context: &Context<'_>) -> Result<()> {
     lint(&["--workspace"])?;
     // Without its features, as a crate of its own.
     lint(&["--package", "executor-core"])?;
-    for folder in GUEST_WORKSPACES {
+    // As the evaluation builds it.
+    lint(&["--package", "executor-linux", "--features", "spans"])?;
+    for folder in GUEST_WORKSPACES.iter().chain([&BENCHES]) {
         let mut cargo = context.project.cargo();
         cargo.args(["clippy", "--all-targets", "--", "-D", "warnings"]);
+        if *folder == BENCHES {
+            cargo.env("CARGO_TARGET_DIR", evaluate::target(context.project));
+        }
         context
             .shell
             .run("clippy", cargo.current_dir(context.project.root.join(folder)))?;
@@ -429,6 +443,23 @@ fn tests(context: &Context<'_>) -> Result<()> {
     let mut cargo = context.project.cargo();
     cargo.args(["test", "--package", "executor-core"]);
     context.shell.run("tests of the core without features", &mut cargo)?;
+    let mut cargo = context.project.cargo();
+    cargo.args([
+        "test",
+        "--package",
+        "executor-core",
+        "--features",
+        "spans",
+        "--lib",
+        "spans",
+    ]);
+    context.shell.run("tests of the core's spans", &mut cargo)?;
+    let mut cargo = context.project.cargo();
+    cargo
+        .args(["test", "--locked", "--package", "evaluate", "--package", "peer-http"])
+        .env("CARGO_TARGET_DIR", evaluate::target(context.project))
+        .current_dir(context.project.root.join(BENCHES));
+    context.shell.run("tests of the evaluation", &mut cargo)?;
     Ok(())
 }
 
