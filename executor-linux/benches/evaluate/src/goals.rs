@@ -231,6 +231,25 @@ pub fn table(goals: &[Goal]) -> String {
     text
 }
 
+/// The same as a table in Markdown.
+pub fn markdown(goals: &[Goal]) -> String {
+    let mut text = "| goal | bound | is | made of | |\n| --- | --- | --- | --- | --- |\n".to_owned();
+    for goal in goals {
+        text += &format!(
+            "| {} | {} {:.2} {} | {:.2} {} | {} | {} |\n",
+            goal.what,
+            if goal.is_upper_bound { "≤" } else { "≥" },
+            goal.bound,
+            goal.unit,
+            goal.figure,
+            goal.unit,
+            goal.made_of,
+            if goal.is_met { "met" } else { "**not met**" }
+        );
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

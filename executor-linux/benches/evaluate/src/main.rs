@@ -94,12 +94,33 @@ fn run(arguments: &Arguments) -> Result<()> {
         results.write(&path)?;
         results
     };
-    plots::draw(&results, &arguments.out)?;
+    let plots = plots::draw(&results, &arguments.out)?;
+    fs::write(arguments.out.join("README.md"), markdown(&results, &plots))?;
     println!("{}", results.machine.describe());
     print!("{}", table::table(&results));
     println!("\nGoals\n{}", goals::table(&goals::goals(&results)));
     println!("{}", path.display());
     Ok(())
+}
+
+/// The results as a page: goals, plots, all figures.
+fn markdown(results: &Results, plots: &[String]) -> String {
+    let mut text = format!(
+        "# Results\n\n{}; the executor's commit is {}. Made by `cargo xtask evaluate`; [how](../README.md).{}\n\n## Goals\n\n{}",
+        results.machine.describe(),
+        results.revision,
+        if results.is_quick {
+            " A quick run: for a look only."
+        } else {
+            ""
+        },
+        goals::markdown(&goals::goals(results))
+    );
+    text += "\n## Plots\n\n";
+    for plot in plots {
+        text += &format!("![{plot}]({plot}.svg)\n\n");
+    }
+    text + "## Figures\n\n```text" + &table::table(results) + "```\n"
 }
 
 fn measure(arguments: &Arguments) -> Result<Results> {

@@ -13,10 +13,14 @@ use crate::results::Results;
 use crate::statistics::Distribution;
 use crate::system::System;
 
-/// Draw what there is into `folder`.
-pub fn draw(results: &Results, folder: &Path) -> Result<()> {
+/// Draw what there is into `folder`. Gives the plots' names.
+pub fn draw(results: &Results, folder: &Path) -> Result<Vec<String>> {
     let below = results.machine.describe();
-    let draw = |name: &str, page: Page| page.draw(&folder.join(format!("{name}.svg")), &below);
+    let mut names = Vec::new();
+    let mut draw = |name: &str, page: Page| {
+        names.push(name.to_owned());
+        page.draw(&folder.join(format!("{name}.svg")), &below)
+    };
     if !results.cold.is_empty() {
         draw("cold-unseen", cold(results, Content::Unseen))?;
         draw("cold-same", cold(results, Content::Shared))?;
@@ -40,7 +44,7 @@ pub fn draw(results: &Results, folder: &Path) -> Result<()> {
     if !results.zipf.is_empty() {
         draw("zipf", zipf(results))?;
     }
-    Ok(())
+    Ok(names)
 }
 
 fn series(system: System, points: Vec<(f64, f64)>) -> Series {
