@@ -34,6 +34,7 @@ pub mod node;
 pub mod runtime;
 
 pub mod serve;
+pub mod spans;
 
 #[cfg(feature = "wamr")]
 pub mod wamr;

@@ -21,6 +21,7 @@ use crate::limits::CONTROL_BODY_MAX_BYTES;
 use crate::node::Node;
 use crate::openwhisk::{Command, Listener, Reply, RequestError, Route, route};
 use crate::runtime::{Finished, RunError, Runtime, Watch};
+use crate::spans::{Part, enter};
 
 /// What is to become of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,9 +42,12 @@ pub fn serve_one<C: Read + Write, R: Runtime, N: Node, L: RawMutex>(
     listener: Listener,
     watch: &impl Watch<R::Stopper>,
 ) -> Next {
+    let _request = enter(Part::Request);
+    let span = enter(Part::Head);
     let head = inbox.read_head(connection, |head| {
         (head.framing, route(listener, head.method, head.target))
     });
+    span.end();
     let (framing, outcome) = match head {
         Ok((framing, Ok(route))) => (
             Some(framing),
@@ -54,6 +58,7 @@ pub fn serve_one<C: Read + Write, R: Runtime, N: Node, L: RawMutex>(
     };
     let persistence = persistence(framing, &outcome, executor.node().is_draining());
     let settings = executor.settings();
+    let span = enter(Part::Reply);
     let reply = match &outcome {
         Ok(Outcome::Ran(finished)) if finished.answer() == Err(RunError::Cancelled) => None,
         Ok(outcome) => Some(Reply::of_outcome(
@@ -81,6 +86,8 @@ pub fn serve_one<C: Read + Write, R: Runtime, N: Node, L: RawMutex>(
             Err(error) => log::info!("a reply could not be sent: {:?}", error.kind()),
         }
     }
+    span.end();
+    let _span = enter(Part::Settle);
     settle(executor, &outcome, watch);
     next
 }
@@ -107,11 +114,17 @@ fn perform<C: Read + Write, R: Runtime, N: Node, L: RawMutex>(
     let body;
     let command = match route {
         Route::Init(container) => {
+            let span = enter(Part::Body);
             let body = receive(executor, connection, inbox, framing, body_max_bytes);
+            span.end();
+            let _span = enter(Part::Command);
             Command::init(container, body.map_err(of_bundle)?)
         }
         Route::Run(container) => {
+            let span = enter(Part::Body);
             body = receive(executor, connection, inbox, framing, body_max_bytes)?;
+            span.end();
+            let _span = enter(Part::Command);
             Command::run(container, body.as_ref())
         }
         Route::Start => {

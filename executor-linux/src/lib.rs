@@ -18,6 +18,7 @@
 //! | [`once`] | one activation in this process |
 //! | [`hardware`], [`cpu_features`] | what the machine has |
 //! | [`memory_budget`] | the memory that the operator gives, divided |
+//! | `spans` (a feature) | how long the parts of each request took, written at the end |
 //! | [`descriptors`], [`logger`], [`patient_write`], [`rarely`] | small helpers |
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
@@ -39,6 +40,8 @@ pub mod rarely;
 pub mod sandbox;
 pub mod server;
 pub mod service;
+#[cfg(feature = "spans")]
+pub mod spans;
 pub mod supervisor;
 pub mod wasi_files;
 pub mod watchdog;

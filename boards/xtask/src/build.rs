@@ -19,6 +19,17 @@ pub struct Tools {
 
 /// The executor for a board. Boards of one target share what is built for it, but not the program.
 pub fn executor(project: &Project, shell: Shell, board: &Board, toolchain: &Toolchain) -> Result<PathBuf> {
+    executor_with(project, shell, board, toolchain, None)
+}
+
+/// The same with one more feature, by whose name the program goes then.
+pub fn executor_with(
+    project: &Project,
+    shell: Shell,
+    board: &Board,
+    toolchain: &Toolchain,
+    feature: Option<&str>,
+) -> Result<PathBuf> {
     let Build {
         package,
         rust_target,
@@ -45,11 +56,16 @@ pub fn executor(project: &Project, shell: Shell, board: &Board, toolchain: &Tool
     if *interpreter == Interpreter::Classic {
         cargo.arg("--no-default-features");
     }
-    shell.run(&format!("{package} for {}", board.name), &mut cargo)?;
+    cargo.args(feature.iter().flat_map(|feature| ["--features", feature]));
+    let with = feature.map(|feature| format!(" with {feature}")).unwrap_or_default();
+    shell.run(&format!("{package} for {}{with}", board.name), &mut cargo)?;
     let built = project.target.join(rust_target).join("release").join(package);
     let folder = project.target.join("boards").join(&board.name);
     fs::create_dir_all(&folder)?;
-    let kept = folder.join(package);
+    let kept = match feature {
+        None => folder.join(package),
+        Some(feature) => folder.join(format!("{package}-{feature}")),
+    };
     // A program that still runs may be replaced, but not written to.
     let _ = fs::remove_file(&kept);
     fs::copy(&built, &kept).with_context(|| format!("cannot keep {}", built.display()))?;

@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -67,15 +67,21 @@ impl Invoker {
     /// Start a board's executor, as it runs on this machine, with room for `containers_max` containers if that is given.
     pub fn start(board: &Board, executor: &Path, public_key: &Path, containers_max: Option<usize>) -> Result<Self> {
         let containers_max = containers_max.map(|most| format!("--max-containers={most}"));
-        let mut child = build::command(board, executor)
+        let options: Vec<&str> = containers_max.iter().map(String::as_str).collect();
+        Invoker::start_as(build::command(board, executor), board, public_key, &options)
+    }
+
+    /// Start an executor by this command, with these options besides.
+    pub fn start_as(mut command: Command, board: &Board, public_key: &Path, options: &[&str]) -> Result<Self> {
+        let mut child = command
             .args(["invoker", "--listen", "127.0.0.1:0", "--trust"])
             .arg(public_key)
-            .args(containers_max)
+            .args(options)
             .stdin(Stdio::null())
             .stdout(Stdio::null()) // what guests print
             .stderr(Stdio::piped())
             .spawn()
-            .with_context(|| format!("cannot start {}", executor.display()))?;
+            .with_context(|| format!("cannot start {}", command.get_program().display()))?;
         let guest_memory = match board.run {
             Run::Native => None,
             Run::QemuUser { guest_memory, .. } => Some(guest_memory),
@@ -97,6 +103,15 @@ impl Invoker {
         }
         let _ = child.wait();
         bail!("the invoker ended before it listened: {said}")
+    }
+
+    /// Let it end by itself: it drains first.
+    pub fn end(mut self) -> Result<()> {
+        let status = Command::new("kill").arg(self.child.id().to_string()).status()?;
+        ensure!(status.success(), "the invoker has ended before its time");
+        let status = self.child.wait()?;
+        ensure!(status.success(), "the invoker ended with {status}");
+        Ok(())
     }
 
     /// A new container: its id, and its own address.

@@ -4,8 +4,10 @@ mod build;
 mod demo;
 mod deny;
 mod deploy;
+mod evaluate;
 mod fuzz;
 mod http;
+mod instructions;
 mod invoker;
 mod measure;
 mod miri;
@@ -104,6 +106,11 @@ enum Task {
         #[arg(long)]
         force_fallback: bool,
     },
+    /// Measure the executor beside its peers (Wasmtime, wasmi, a process per run) and the floor of bare HTTP
+    ///
+    /// Cold and warm starts, throughput, memory, process start; as tables, JSON and plots, with the goals that are met or not.
+    #[command(after_help = evaluate::EXAMPLES)]
+    Evaluate(evaluate::Evaluate),
     /// Measure cold and warm starts, memory and size
     Measure(OfBoard),
     /// Let 1000 containers come and go under load, and fail if memory or descriptors do not stay flat
@@ -123,6 +130,17 @@ enum Task {
         #[arg(long = "board", value_name = "BOARD")]
         boards: Vec<String>,
         /// Write them to boards/sizes.toml instead
+        #[arg(long)]
+        write: bool,
+    },
+    /// Count the instructions of an /init and a /run of `add`, and compare them with boards/instructions.toml
+    ///
+    /// By Callgrind for this machine's executor, by QEMU for other boards'. Times are noisy; these numbers are not.
+    Instructions {
+        /// Only this board; may be repeated [default: those of `cargo xtask test`]
+        #[arg(long = "board", value_name = "BOARD")]
+        boards: Vec<String>,
+        /// Write them to boards/instructions.toml instead
         #[arg(long)]
         write: bool,
     },
@@ -164,6 +182,11 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
             let toolchains = provide(&project, shell, &board, is_agreed)?;
             measure::measure(&project, shell, &board, &toolchains)?;
         }
+        Task::Evaluate(options) => {
+            let board = Board::find(REFERENCE)?;
+            let toolchains = provide(&project, shell, &board, is_agreed)?;
+            return evaluate::evaluate(&project, shell, &board, &toolchains, options);
+        }
         Task::Soak { of, minutes } => {
             let board = of.find()?;
             let toolchains = provide(&project, shell, &board, is_agreed)?;
@@ -198,6 +221,14 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
                 found(boards)?
             };
             return sizes::sizes(&project, shell, &boards, *write, is_agreed);
+        }
+        Task::Instructions { boards, write } => {
+            let boards = if boards.is_empty() {
+                found(test::TESTED)?
+            } else {
+                found(boards)?
+            };
+            return instructions::instructions(&project, shell, &boards, *write, is_agreed);
         }
         Task::Setup { boards, force_fallback } => {
             let boards = found(boards)?;

@@ -67,6 +67,18 @@ pub fn tests() -> Vec<Need> {
     ]
 }
 
+/// For counting instructions of a board's executor; the emulator of others counts by itself.
+pub fn counting(board: &Board) -> Vec<Need> {
+    match board.run {
+        Run::Native => vec![need(
+            "valgrind (to count instructions)",
+            &["valgrind", "--version"],
+            &["valgrind"],
+        )],
+        Run::QemuUser { .. } => Vec::new(),
+    }
+}
+
 /// For the fuzz targets.
 pub fn fuzz() -> Vec<Need> {
     vec![

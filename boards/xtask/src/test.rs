@@ -12,7 +12,10 @@ use crate::project::Project;
 use crate::shell::Shell;
 use crate::system::{self, Need};
 use crate::toolchain::{Source, Toolchain, Toolchains};
-use crate::{BARE_TARGET, WASM_TARGETS, demo, deny, fuzz, miri, provide_for_board, provide_targets, sizes, soak};
+use crate::{
+    BARE_TARGET, WASM_TARGETS, demo, deny, evaluate, fuzz, instructions, miri, provide_for_board, provide_targets,
+    sizes, soak,
+};
 
 /// One step.
 struct Step<F> {
@@ -54,7 +57,13 @@ const STEPS: &[OfProject] = &[
     Step {
         name: "deny",
         what: "no dependency of a licence or a source that the rules do not allow",
-        run: |context| deny::check(context.project, context.shell, &[&[""], GUEST_WORKSPACES].concat()),
+        run: |context| {
+            deny::check(
+                context.project,
+                context.shell,
+                &[&["", BENCHES], GUEST_WORKSPACES].concat(),
+            )
+        },
     },
     Step {
         name: "bare",
@@ -113,6 +122,11 @@ const BOARD_STEPS: &[OfBoard] = &[
         what: "program and memory are as boards/sizes.toml says",
         run: |context| sizes::check(context.project, context.shell, context.board, &context.toolchains),
     },
+    Step {
+        name: "instructions",
+        what: "an /init and a /run take as many instructions as boards/instructions.toml says",
+        run: |context| instructions::check(context.project, context.shell, context.board, &context.toolchains),
+    },
 ];
 
 /// For each board whose program runs here as it is: an emulator's memory and descriptors would be counted with it.
@@ -123,7 +137,7 @@ const NATIVE_STEPS: &[OfBoard] = &[Step {
 }];
 
 /// The boards that are tested with the project: each architecture once.
-const TESTED: &[&str] = &["linux-amd64", "rpi-4", "rpi-2", "rpi-zero"];
+pub const TESTED: &[&str] = &["linux-amd64", "rpi-4", "rpi-2", "rpi-zero"];
 
 /// The boards that the tests' bundles carry native code for.
 const FLEET: &[&str] = &["linux-amd64", "rpi-4", "rpi-2", "rpi-zero"];
@@ -188,7 +202,9 @@ pub fn test(project: &Project, shell: Shell, boards: &[Board], only: &[String], 
 
 /// Everything that the steps share. Without it none of them can run.
 fn prepare<'a>(project: &'a Project, shell: Shell, boards: &[Board], is_agreed: bool) -> Result<Context<'a>> {
-    let of_boards = boards.iter().flat_map(system::of_board);
+    let of_boards = boards
+        .iter()
+        .flat_map(|board| [system::of_board(board), system::counting(board)].concat());
     let needs: Vec<Need> = [system::build(), system::tests(), system::fuzz()]
         .concat()
         .into_iter()
@@ -268,9 +284,11 @@ impl Report {
 
 /// Cargo workspaces besides the root's: guests are built with profiles of their own.
 const GUEST_WORKSPACES: &[&str] = &["actions/sdk", "actions/examples"];
+/// The evaluation and what it compares the executor with: other engines are not the project's dependencies.
+const BENCHES: &str = "executor-linux/benches";
 
 fn format(context: &Context<'_>) -> Result<()> {
-    for folder in [""].iter().chain(GUEST_WORKSPACES) {
+    for folder in ["", BENCHES].iter().chain(GUEST_WORKSPACES) {
         let mut cargo = context.project.cargo();
         cargo
             .args(["fmt", "--all", "--check"])
@@ -292,9 +310,14 @@ fn clippy(context: &Context<'_>) -> Result<()> {
     lint(&["--workspace"])?;
     // Without its features, as a crate of its own.
     lint(&["--package", "executor-core"])?;
-    for folder in GUEST_WORKSPACES {
+    // As the evaluation builds it.
+    lint(&["--package", "executor-linux", "--features", "spans"])?;
+    for folder in GUEST_WORKSPACES.iter().chain([&BENCHES]) {
         let mut cargo = context.project.cargo();
         cargo.args(["clippy", "--all-targets", "--", "-D", "warnings"]);
+        if *folder == BENCHES {
+            cargo.env("CARGO_TARGET_DIR", evaluate::target(context.project));
+        }
         context
             .shell
             .run("clippy", cargo.current_dir(context.project.root.join(folder)))?;
@@ -425,6 +448,23 @@ fn tests(context: &Context<'_>) -> Result<()> {
     let mut cargo = context.project.cargo();
     cargo.args(["test", "--package", "executor-core"]);
     context.shell.run("tests of the core without features", &mut cargo)?;
+    let mut cargo = context.project.cargo();
+    cargo.args([
+        "test",
+        "--package",
+        "executor-core",
+        "--features",
+        "spans",
+        "--lib",
+        "spans",
+    ]);
+    context.shell.run("tests of the core's spans", &mut cargo)?;
+    let mut cargo = context.project.cargo();
+    cargo
+        .args(["test", "--locked", "--package", "evaluate", "--package", "peer-http"])
+        .env("CARGO_TARGET_DIR", evaluate::target(context.project))
+        .current_dir(context.project.root.join(BENCHES));
+    context.shell.run("tests of the evaluation", &mut cargo)?;
     Ok(())
 }
 

@@ -12,6 +12,7 @@ use lock_api::RawMutex;
 use crate::node::Node;
 use crate::openwhisk::InitRequest;
 use crate::runtime::{Body, Init, OutOfMemory, Runtime};
+use crate::spans::{Part, enter};
 
 use super::{Executor, InitError};
 
@@ -29,11 +30,14 @@ pub(super) fn load<R: Runtime, N: Node, L: RawMutex>(
         main,
         env,
     } = request;
+    let span = enter(Part::Decode);
     let code = code
         .and_then(|range| decode(body.as_mut(), range).transpose())
         .transpose()
         .map_err(InitError::Code)?;
+    span.end();
     let code = code.ok_or(InitError::MissingCode)?;
+    let span = enter(Part::Locate);
     let policy = &executor.settings.policy;
     let bytes = body.as_ref().get(code.decoded.clone()).unwrap_or_default();
     let located = action_bundle::locate(bytes, policy).map_err(InitError::Code)?;
@@ -50,6 +54,7 @@ pub(super) fn load<R: Runtime, N: Node, L: RawMutex>(
             (Some(buffer), artifact)
         }
     };
+    span.end();
     let mut init = Init {
         body,
         inflated,
@@ -62,7 +67,9 @@ pub(super) fn load<R: Runtime, N: Node, L: RawMutex>(
             .ok_or(InitError::Code(CodeError::ArtifactDamaged))?;
     }
     let (kind, len) = (init.artifact.kind, init.artifact.range.len());
+    let span = enter(Part::Load);
     let action = executor.runtime.load(init).map_err(InitError::Load)?;
+    span.end();
     match kind {
         Kind::Aot => log::info!("loaded native code of {len} bytes"),
         Kind::Wasm => log::info!("loaded a module of {len} bytes, to be interpreted"),

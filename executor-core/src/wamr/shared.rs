@@ -19,6 +19,7 @@ use super::budget::Budget;
 use super::raw::{Buffer, ExecEnv, Instance, Message, Module, NewError, NotLoaded, Snapshot, TakeError};
 use crate::limits::TABLE_ELEMENTS_MAX;
 use crate::runtime::{Body, LoadError, RunError};
+use crate::spans::{Part, enter};
 
 /// A loaded module, what is known of it, and the instances that are ready to run it.
 pub struct SharedModule<L> {
@@ -141,6 +142,7 @@ impl<H: Host, L: RawMutex> Engine<H, L> {
 
     /// A new instance, with its initialiser run, as the ABI has it.
     pub(super) fn instantiate(&self, module: &SharedModule<L>, environment: &mut ExecEnv) -> Result<Ready, RunError> {
+        let _span = enter(Part::Instantiate);
         let stack_bytes = Self::stack_bytes(module.kind);
         let mut instance = Instance::new(&module.module, environment, stack_bytes, self.max_memory_pages())
             .map_err(instantiate_error)?;

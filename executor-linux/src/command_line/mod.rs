@@ -81,6 +81,8 @@ pub fn main(program: &Program) -> ExitCode {
 /// One action, or an invoker's many, until a signal comes.
 fn serve(program: &Program, engine: &Engine, server: &Server, invoker: Option<&Invoker>) -> Result<ExitCode, Failure> {
     start_logging(engine);
+    #[cfg(feature = "spans")]
+    let spans = crate::spans::open()?;
     tell_machine(program, engine);
     let descriptors_max = descriptors::raise_limit();
     let signals = Signals::catch()?;
@@ -130,6 +132,8 @@ fn serve(program: &Program, engine: &Engine, server: &Server, invoker: Option<&I
         }
         pool.ensure_waiting();
     });
+    #[cfg(feature = "spans")]
+    crate::spans::write(spans)?;
     Ok(match end {
         End::Drained => ExitCode::SUCCESS,
         End::Cut => FAILURE.into(),

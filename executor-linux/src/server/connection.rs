@@ -25,6 +25,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use embedded_io::ErrorKind;
+use executor_core::spans::{Part, enter};
 use rustix::event::PollFlags;
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, Shutdown};
@@ -273,6 +274,7 @@ impl<'a> Connection<'a> {
     }
 
     fn send_parts(&mut self, more: &[u8]) -> Result<(), Errno> {
+        let _span = enter(Part::Socket);
         let mut head = self.outbox.get(..self.outbox_len).unwrap_or_default();
         let mut body = more;
         self.outbox_len = 0;
@@ -333,7 +335,9 @@ impl embedded_io::Read for Connection<'_> {
         if buffer.is_empty() {
             return Ok(0);
         }
+        let span = enter(Part::Socket);
         let received = self.receive(buffer);
+        span.end();
         match received {
             Ok(len) if len > 0 => self.received_bytes = self.received_bytes.saturating_add(len),
             _ => self.ended = !self.quiet && received != Err(Errno::TIMEDOUT),

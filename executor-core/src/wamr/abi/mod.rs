@@ -20,6 +20,7 @@ use super::raw::{CallError, ExecEnv, Export, Function, Instance, Module, RunStop
 use super::shared::Ready;
 use crate::limits::{LOG_MAX_BYTES, RESULT_MAX_BYTES};
 use crate::runtime::{LoadError, Occasion, OutOfMemory, Run, RunError, Trap, Watch};
+use crate::spans::{Part, enter};
 
 /// How a module wants to be run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -208,6 +209,7 @@ fn run_on<H: Host, L: RawMutex>(
         environment,
         imports: &mut imports,
     };
+    let span = enter(Part::Guest);
     let mut answer = match ready.entries {
         Entries::Lean { allocate } => lean::run(&mut guest, allocate, main, run.value),
         Entries::Wow {
@@ -217,6 +219,7 @@ fn run_on<H: Host, L: RawMutex>(
         } => wow::run(&mut guest, allocate, pointer, length, main, run.value),
         Entries::WasiCommand => wasi_command::run(&mut guest, main),
     };
+    span.end();
     let mut is_reusable = !matches!(answer, Err(RunError::Trap(_) | RunError::Exit(_) | RunError::Cancelled));
     // A run that WASI ended left its frames where they were.
     is_reusable &= imports.stop().is_none();
