@@ -22,7 +22,7 @@ fn main() {
     most.files(files::sources(&target).iter().map(|file| existing(&core, file)))
         .file(patch::polling_interpreter(&core, files::interpreter(&target), &out))
         .file(patch::module_loader(&core, &out))
-        .files(["c/border.c", "c/memory.c", "c/memory_map.c", "c/state.c", "c/stop.c"]);
+        .files(files::ours(&target));
     let mut instantiating = builder(&target, &core);
     instantiating.files(files::INSTANTIATING.iter().map(|file| existing(&core, file)));
     rename(&mut instantiating, &files::START_ENVIRONMENT);
