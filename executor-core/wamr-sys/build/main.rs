@@ -46,11 +46,7 @@ fn builder(target: &files::Target, core: &Path) -> cc::Build {
     build
         .std("gnu11")
         // WAMR is built as its makers build a release; its own warnings are not ours to mend.
-        .opt_level(if env::var("OPT_LEVEL").as_deref() == Ok("z") {
-            2
-        } else {
-            opt_level()
-        })
+        .opt_level_str(&opt_level())
         .warnings(false)
         .flag_if_supported("-w")
         .flag_if_supported("-ffunction-sections")
@@ -88,11 +84,10 @@ fn existing(core: &Path, file: &str) -> PathBuf {
     path
 }
 
-/// At least 2: an interpreter without optimisation is of no use even to tests.
-fn opt_level() -> u32 {
-    env::var("OPT_LEVEL")
-        .ok()
-        .and_then(|level| level.parse().ok())
-        .unwrap_or(2)
-        .max(2)
+/// At least 2: an interpreter without optimisation is of no use even to tests. Or for size, where flash is what is short.
+fn opt_level() -> String {
+    match env::var("OPT_LEVEL").unwrap_or_default().as_str() {
+        level @ ("s" | "z" | "3") => level.to_owned(),
+        _ => "2".to_owned(),
+    }
 }

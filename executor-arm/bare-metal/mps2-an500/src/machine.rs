@@ -19,7 +19,7 @@ const US_PER_TICK: u64 = 1_000_000 / TICKS_PER_SECOND as u64;
 const CYCLES_PER_US: u32 = CLOCK_HZ / 1_000_000;
 
 /// What the Cortex-M7 of this board has beyond Armv7E-M, by `rustc`'s names.
-pub(crate) const CPU_FEATURES: &[&str] = &["fp64", "fp-armv8d16", "vfp2", "vfp3d16", "vfp4d16"];
+pub(crate) const CPU_FEATURES: &[&str] = &["fp-armv8d16"];
 
 /// AN500's interrupts that are used.
 #[derive(Clone, Copy)]

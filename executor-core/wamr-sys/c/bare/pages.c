@@ -125,6 +125,10 @@ os_mprotect(void *address, size_t size, int prot)
     struct area area = area_of(is_code(address));
     Page page = prot & MMAP_PROT_WRITE && is_code(address) ? TAKEN_WRITABLE : TAKEN;
 
+    /* Data never becomes code. aot_loader.c tries to lay a module's code beside its data; where it cannot, the code stays where
+     * it was mapped. */
+    if ((prot & MMAP_PROT_EXEC) && !is_code(address))
+        return -1;
     mark(&area, (size_t)((uint8_t *)address - area.region.start) / PAGE_BYTES, pages_for(size), page);
     return 0;
 }
