@@ -1,10 +1,10 @@
 //! Building what the demo and the tests use: the executor, the tools, the actions and their bundles.
 
-use std::fs;
+use std::{env, fs};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use boards::{Board, Build, Interpreter, Run};
 use sha2::{Digest, Sha256};
 
@@ -18,8 +18,64 @@ pub struct Tools {
     pub wamrc: PathBuf,
 }
 
-/// The executor for a board. Boards of one target share what is built for it, but not the program.
+/// What becomes a part of a board's program.
+#[derive(Clone, Debug, Default)]
+pub struct Image {
+    /// Public keys.
+    trust: Vec<String>,
+    /// Bundles.
+    bake: Vec<PathBuf>,
+}
+
+impl Image {
+    /// Read the keys, and find the bundles.
+    pub fn new(board: &Board, trust: &[String], bake: &[PathBuf]) -> Result<Self> {
+        if board.bare.is_none() && !(trust.is_empty() && bake.is_empty()) {
+            bail!("--trust and --bake are for boards without an operating system: {} gets both when it runs", board.name);
+        }
+        let key = |value: &String| {
+            if value.starts_with("ed25519-public:") {
+                return Ok(value.clone());
+            }
+            let text = fs::read_to_string(value).with_context(|| format!("--trust {value}: neither a key nor a file"))?;
+            Ok(text.trim().to_owned())
+        };
+        let bundle = |path: &PathBuf| {
+            fs::canonicalize(path).with_context(|| format!("--bake {}: there is no such file", path.display()))
+        };
+        Ok(Image {
+            trust: trust.iter().map(key).collect::<Result<_>>()?,
+            bake: bake.iter().map(bundle).collect::<Result<_>>()?,
+        })
+    }
+}
+
+/// Where a board's program is kept.
+pub fn program(project: &Project, board: &Board) -> PathBuf {
+    let folder = project.target.join("boards").join(&board.name);
+    folder.join(&board.build.package)
+}
+
+/// The executor for a board. Boards of one target share what is built for it, but not the program. One without an operating
+/// system trusts the key of the demo and the tests.
 pub fn executor(project: &Project, shell: Shell, board: &Board, toolchain: &Toolchain) -> Result<PathBuf> {
+    let image = if board.bare.is_some() {
+        let (_, public) = key(project, shell, &tools(project, shell)?)?;
+        Image::new(board, &[public.display().to_string()], &[])?
+    } else {
+        Image::default()
+    };
+    executor_with(project, shell, board, toolchain, &image)
+}
+
+/// The same, with this in its image.
+pub fn executor_with(
+    project: &Project,
+    shell: Shell,
+    board: &Board,
+    toolchain: &Toolchain,
+    image: &Image,
+) -> Result<PathBuf> {
     let Build {
         package,
         rust_target,
@@ -29,32 +85,69 @@ pub fn executor(project: &Project, shell: Shell, board: &Board, toolchain: &Tool
         interpreter,
         ..
     } = &board.build;
+    let workspace = if board.bare.is_some() {
+        project.root.join("executor-arm/bare-metal")
+    } else {
+        project.root.clone()
+    };
+    let underscored = rust_target.replace('-', "_");
     let mut cargo = toolchain.cargo();
     cargo
-        .current_dir(&project.root)
+        .current_dir(&workspace)
         .args(["build", "--release", "--locked", "--package", package])
         .args(["--target", rust_target])
-        .env("CARGO_ENCODED_RUSTFLAGS", rust_flags.join("\u{1f}"))
         // For the crate `cc`.
-        .env(format!("CC_{}", rust_target.replace('-', "_")), c_compiler)
-        .env(format!("CFLAGS_{}", rust_target.replace('-', "_")), c_flags.join(" "));
-    if board.run != Run::Native {
+        .env(format!("CC_{underscored}"), c_compiler)
+        .env(format!("CFLAGS_{underscored}"), c_flags.join(" "));
+    let mut rust_flags = rust_flags.clone();
+    let mut built = project.target.clone();
+    if board.bare.is_some() {
+        built.push("bare-metal");
+        // GNU's `ar` knows the host's objects only.
+        cargo
+            .env(format!("AR_{underscored}"), "llvm-ar-19")
+            .env("EXECUTOR_TRUST", image.trust.join("\n"))
+            .env(
+                "EXECUTOR_BAKE",
+                image.bake.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join("\n"),
+            )
+            .arg("--target-dir")
+            .arg(&built);
+        rust_flags.extend(shorter_paths(project));
+    } else if board.run != Run::Native {
         // This machine's own linker is named in `.cargo/config.toml`.
-        let linker = rust_target.replace('-', "_").to_ascii_uppercase();
+        let linker = underscored.to_ascii_uppercase();
         cargo.env(format!("CARGO_TARGET_{linker}_LINKER"), c_compiler);
     }
-    if *interpreter == Interpreter::Classic {
+    cargo.env("CARGO_ENCODED_RUSTFLAGS", rust_flags.join("\u{1f}"));
+    if *interpreter == Interpreter::Classic && board.bare.is_none() {
         cargo.arg("--no-default-features");
     }
+    if *interpreter == Interpreter::Fast && board.bare.is_some() {
+        cargo.args(["--features", "fast-interpreter"]);
+    }
     shell.run(&format!("{package} for {}", board.name), &mut cargo)?;
-    let built = project.target.join(rust_target).join("release").join(package);
-    let folder = project.target.join("boards").join(&board.name);
-    fs::create_dir_all(&folder)?;
-    let kept = folder.join(package);
+    let built = built.join(rust_target).join("release").join(package);
+    let kept = program(project, board);
+    fs::create_dir_all(kept.parent().context("it lies in a folder")?)?;
     // A program that still runs may be replaced, but not written to.
     let _ = fs::remove_file(&kept);
     fs::copy(&built, &kept).with_context(|| format!("cannot keep {}", built.display()))?;
     Ok(kept)
+}
+
+/// Panics name source files, in flash: without the folders of this machine.
+fn shorter_paths(project: &Project) -> Vec<String> {
+    let mut folders = vec![project.root.clone()];
+    let home = env::var_os("CARGO_HOME")
+        .map(PathBuf::from)
+        .or_else(|| env::var_os("HOME").map(|home| Path::new(&home).join(".cargo")));
+    let registries = home.map(|home| home.join("registry/src")).and_then(|folder| fs::read_dir(folder).ok());
+    folders.extend(registries.into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path())));
+    folders
+        .iter()
+        .map(|folder| format!("--remap-path-prefix={}/=", folder.display()))
+        .collect()
 }
 
 /// What runs a board's program on this machine.
@@ -68,6 +161,14 @@ pub fn command(board: &Board, program: &Path) -> Command {
         } => {
             let mut command = Command::new(emulator);
             command.args(arguments).arg(program);
+            command
+        }
+        // This very program, which then is to be told what the tests tell an executor.
+        Run::QemuSystem { .. } => {
+            let mut command = Command::new(env::current_exe().unwrap_or_else(|_| "xtask".into()));
+            command
+                .args(["emulate", "--board", &board.name, "--image"])
+                .arg(program);
             command
         }
     }
