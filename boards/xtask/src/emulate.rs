@@ -30,6 +30,18 @@ pub struct Emulate {
     /// The image, if not the one that `cargo xtask build` has made last
     #[arg(long, value_name = "PATH")]
     image: Option<PathBuf>,
+    /// The folder of what is slow to make
+    #[arg(long, value_name = "PATH")]
+    pub cache: Option<PathBuf>,
+    /// A key that the image has to trust, or a file with it; may be repeated
+    #[arg(long, value_name = "KEY")]
+    trust: Vec<String>,
+    /// Accepted, since the executor on Linux takes it: a board has one thread
+    #[arg(long, hide = true)]
+    threads_max: Option<u32>,
+    /// The same: a board has the connections of its board.toml
+    #[arg(long, hide = true)]
+    connections_max: Option<u32>,
     /// More arguments for QEMU
     #[arg(long, value_name = "ARGUMENT", allow_hyphen_values = true)]
     qemu: Vec<String>,
@@ -69,6 +81,7 @@ pub fn emulate(project: &Project, arguments: &Emulate) -> Result<ExitCode> {
     if *arguments.listen.ip() != Ipv4Addr::LOCALHOST {
         bail!("an emulated board listens on 127.0.0.1 only");
     }
+    check_trust(&image, &arguments.trust)?;
     let qemu = Qemu::find(project, &board)?;
     for _ in 0..ATTEMPTS {
         let port = match arguments.listen.port() {
@@ -88,6 +101,19 @@ pub fn emulate(project: &Project, arguments: &Emulate) -> Result<ExitCode> {
         }
     }
     bail!("QEMU does not start")
+}
+
+/// Whether the image was built with these keys.
+fn check_trust(image: &Path, keys: &[String]) -> Result<()> {
+    let bytes = fs::read(image).with_context(|| format!("there is no image {}: build it", image.display()))?;
+    for key in keys {
+        let text = fs::read_to_string(key).unwrap_or_else(|_| key.clone());
+        let text = text.trim().as_bytes();
+        if !bytes.windows(text.len()).any(|window| window == text) {
+            bail!("the image does not trust {key}: build it with --trust");
+        }
+    }
+    Ok(())
 }
 
 /// Pass on what the board logs, with the address by which it is reached from here.
