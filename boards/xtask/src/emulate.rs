@@ -116,23 +116,29 @@ fn check_trust(image: &Path, keys: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// Pass on what the board logs, with the address by which it is reached from here.
+/// Pass on what the board logs, with the address by which it is reached from here. That comes when the board knows the date, a
+/// second after its start at most: requests have deadlines.
 fn relay(child: &mut Child, port: u16) -> Result<(ExitStatus, bool)> {
     let log = BufReader::new(child.stdout.take().context("QEMU has no output")?);
-    let mut has_listened = false;
+    let (mut has_address, mut has_date, mut is_told) = (false, false, false);
     for line in log.split(b'\n') {
         let line = line?;
         let mut errors = std::io::stderr().lock();
         let text = String::from_utf8_lossy(&line);
-        if !has_listened && text.contains("listening on ") {
-            has_listened = true;
-            writeln!(errors, "listening on 127.0.0.1:{port} (an emulated board)")?;
+        if !has_address && text.contains("listening on ") {
+            has_address = true;
+        } else if !has_date && text.ends_with("the date is known") {
+            has_date = true;
         } else {
             errors.write_all(&line)?;
             errors.write_all(b"\n")?;
         }
+        if has_address && has_date && !is_told {
+            is_told = true;
+            writeln!(errors, "listening on 127.0.0.1:{port} (an emulated board)")?;
+        }
     }
-    Ok((child.wait()?, has_listened))
+    Ok((child.wait()?, is_told))
 }
 
 /// A port of loopback that nobody has.
