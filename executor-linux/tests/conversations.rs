@@ -54,7 +54,12 @@ fn several_clients_at_once_get_what_is_theirs() {
         for client in 0..6 {
             let server = &server;
             scope.spawn(move || {
-                assert_eq!(server.post(&format!("/s{client}/init"), &init_body(&guests::echo())).status, 200);
+                assert_eq!(
+                    server
+                        .post(&format!("/s{client}/init"), &init_body(&guests::echo()))
+                        .status,
+                    200
+                );
                 let mut connection = server.client();
                 for run in 0..50 {
                     let value = format!(r#"{{"client":{client},"run":{run}}}"#);

@@ -67,4 +67,3 @@ fn text(reason: &impl core::fmt::Display) -> heapless::String<160> {
     let _ = core::fmt::Write::write_fmt(&mut text, format_args!("{reason}"));
     text
 }
-

@@ -161,12 +161,7 @@ fn load_baked(executor: &BareExecutor, action: Option<ContainerKey>, configurati
     }
 }
 
-fn serve(
-    executor: &BareExecutor,
-    action: Option<ContainerKey>,
-    board: &dyn Board,
-    configuration: &Configuration,
-) -> ! {
+fn serve(executor: &BareExecutor, action: Option<ContainerKey>, board: &dyn Board, configuration: &Configuration) -> ! {
     let mut memory = alloc::vec![0; INBOX_BYTES];
     let mut inbox = Inbox::new(&mut memory);
     let mut knows_date = false;

@@ -53,9 +53,13 @@ struct Guest {
 enum Clock {
     Unknown,
     /// It said so many seconds.
-    Coarse { epoch_s: u64 },
+    Coarse {
+        epoch_s: u64,
+    },
     /// It was so late at the start.
-    Fine { start_epoch_ms: u64 },
+    Fine {
+        start_epoch_ms: u64,
+    },
 }
 
 impl Clock {
@@ -94,7 +98,9 @@ pub(crate) fn epoch_ms() -> Option<u64> {
 
 /// Whether the date is known as exactly as ticks come.
 pub(crate) fn knows_date() -> bool {
-    CLOCK.try_lock().is_some_and(|clock| matches!(*clock, Clock::Fine { .. }))
+    CLOCK
+        .try_lock()
+        .is_some_and(|clock| matches!(*clock, Clock::Fine { .. }))
 }
 
 /// The thread moves.

@@ -123,7 +123,9 @@ impl Board for Machine {
         if !description::SEMIHOSTING {
             return None;
         }
-        semihosting::sys::arm_compat::sys_time().ok().map(|seconds| seconds as u64)
+        semihosting::sys::arm_compat::sys_time()
+            .ok()
+            .map(|seconds| seconds as u64)
     }
 
     fn random(&self, bytes: &mut [u8]) -> bool {

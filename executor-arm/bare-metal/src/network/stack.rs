@@ -289,7 +289,12 @@ impl<D: Device> Network<D> {
             State::Idle { since_us } if now_us.saturating_sub(since_us) > 100_000 => Some((since_us, index)),
             _ => None,
         };
-        self.slots.iter().enumerate().filter_map(idle).min().map(|(_, index)| index)
+        self.slots
+            .iter()
+            .enumerate()
+            .filter_map(idle)
+            .min()
+            .map(|(_, index)| index)
     }
 
     fn close(&mut self, index: usize, now_us: u64) {
@@ -339,7 +344,8 @@ impl<D: Device> Network<D> {
 
 impl<D: Device + Send> Operations for Network<D> {
     fn poll(&mut self, now_us: u64) {
-        self.interface.poll(instant(now_us), &mut self.device, &mut self.sockets);
+        self.interface
+            .poll(instant(now_us), &mut self.device, &mut self.sockets);
         self.poll_dhcp(now_us);
         self.update(now_us);
     }
@@ -390,7 +396,8 @@ impl<D: Device + Send> Operations for Network<D> {
     }
 
     fn peek(&mut self, index: usize, into: &mut [u8]) -> usize {
-        self.socket(index).map_or(0, |socket| socket.peek_slice(into).unwrap_or(0))
+        self.socket(index)
+            .map_or(0, |socket| socket.peek_slice(into).unwrap_or(0))
     }
 
     fn send(&mut self, index: usize, bytes: &[u8]) -> Io {
@@ -402,7 +409,8 @@ impl<D: Device + Send> Operations for Network<D> {
     }
 
     fn has_gone(&mut self, index: usize) -> bool {
-        self.socket(index).is_none_or(|socket| !socket.may_recv() && !socket.can_recv())
+        self.socket(index)
+            .is_none_or(|socket| !socket.may_recv() && !socket.can_recv())
     }
 
     fn has_sent(&mut self, index: usize) -> bool {
