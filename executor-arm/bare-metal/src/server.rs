@@ -182,9 +182,11 @@ fn serve(executor: &BareExecutor, action: Option<ContainerKey>, board: &dyn Boar
                     (Port::Action, Some(key)) => Listener::Container(key),
                     _ => Listener::Control,
                 };
-                let is_kept = status::is_asked(index)
-                    .then(|| status::answer(executor, configuration, index))
-                    .unwrap_or_else(|| converse(executor, &mut inbox, index, listener));
+                let is_kept = if status::is_asked(index) {
+                    status::answer(executor, configuration, index)
+                } else {
+                    converse(executor, &mut inbox, index, listener)
+                };
                 with(|network| network.release(index, is_kept, board::uptime_us()));
             }
             None => {
