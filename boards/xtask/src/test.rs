@@ -298,7 +298,7 @@ fn clippy(context: &Context<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Each feature set that needs no system. `wamr` does until its platform layer for boards exists.
+/// Each feature set that needs no system. With `wamr` it is built for each board without one.
 fn bare(context: &Context<'_>) -> Result<()> {
     for package in ["action-bundle", "executor-wasi", "executor-core"] {
         let mut cargo = context.toolchain.cargo();
