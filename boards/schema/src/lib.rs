@@ -8,14 +8,18 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+mod bare;
 mod error;
+mod image;
 
 use std::fs;
 use std::path::Path;
 
 use serde::Deserialize;
 
+pub use bare::{Area, Bare, Network};
 pub use error::BoardError;
+pub use image::build_script;
 
 /// The boards of this repository, as (name, text), sorted by name.
 const COMPILED_IN: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/boards.rs"));
@@ -39,6 +43,8 @@ pub struct Board {
     pub node: Node,
     /// How its executor is run on the machine that builds it.
     pub run: Run,
+    /// What there is in place of an operating system. Boards with one leave it out.
+    pub bare: Option<Bare>,
 }
 
 /// How a board's executor is built.
@@ -134,6 +140,17 @@ pub enum Run {
         /// resident memory is counted.
         guest_memory: [u64; 2],
     },
+    /// By QEMU's emulation of the whole board.
+    QemuSystem {
+        /// QEMU's program.
+        program: String,
+        /// Its arguments: the machine, without what depends on the run (the image, the forwarded ports, the consoles).
+        arguments: Vec<String>,
+        /// The network interface's arguments; `{net}` in them stands for the forwarded network.
+        network: Vec<String>,
+        /// Debian's packages with it.
+        packages: Vec<String>,
+    },
 }
 
 impl Board {
@@ -220,14 +237,17 @@ impl Board {
                 return Some("run's guest_memory goes from a lower address to a higher one");
             }
         }
-        None
+        if matches!(run, Run::QemuSystem { .. }) != self.bare.is_some() {
+            return Some("a board has both of [bare] and the method qemu-system, or neither");
+        }
+        self.bare.as_ref().and_then(Bare::complaint)
     }
 
     /// Debian's packages that building and running it here takes.
     pub fn packages(&self) -> impl Iterator<Item = &str> {
         let of_run = match &self.run {
             Run::Native => &[][..],
-            Run::QemuUser { packages, .. } => packages,
+            Run::QemuUser { packages, .. } | Run::QemuSystem { packages, .. } => packages,
         };
         self.build.packages.iter().chain(of_run).map(String::as_str)
     }

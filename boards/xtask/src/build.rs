@@ -1,10 +1,10 @@
 //! Building what the demo and the tests use: the executor, the tools, the actions and their bundles.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::{env, fs};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use boards::{Board, Build, Interpreter, Run};
 
 use crate::project::Project;
@@ -17,17 +17,72 @@ pub struct Tools {
     pub wamrc: PathBuf,
 }
 
-/// The executor for a board. Boards of one target share what is built for it, but not the program.
-pub fn executor(project: &Project, shell: Shell, board: &Board, toolchain: &Toolchain) -> Result<PathBuf> {
-    executor_with(project, shell, board, toolchain, None)
+/// What becomes a part of a board's program.
+#[derive(Clone, Debug, Default)]
+pub struct Image {
+    /// Public keys.
+    trust: Vec<String>,
+    /// Bundles.
+    bake: Vec<PathBuf>,
 }
 
-/// The same with one more feature, by whose name the program goes then.
+impl Image {
+    /// Read the keys, and find the bundles.
+    pub fn new(board: &Board, trust: &[String], bake: &[PathBuf]) -> Result<Self> {
+        if board.bare.is_none() && !(trust.is_empty() && bake.is_empty()) {
+            bail!(
+                "--trust and --bake are for boards without an operating system: {} gets both when it runs",
+                board.name
+            );
+        }
+        let key = |value: &String| {
+            if value.starts_with("ed25519-public:") {
+                return Ok(value.clone());
+            }
+            let text =
+                fs::read_to_string(value).with_context(|| format!("--trust {value}: neither a key nor a file"))?;
+            Ok(text.trim().to_owned())
+        };
+        let bundle = |path: &PathBuf| {
+            fs::canonicalize(path).with_context(|| format!("--bake {}: there is no such file", path.display()))
+        };
+        Ok(Image {
+            trust: trust.iter().map(key).collect::<Result<_>>()?,
+            bake: bake.iter().map(bundle).collect::<Result<_>>()?,
+        })
+    }
+}
+
+/// Where a board's program is kept.
+pub fn program(project: &Project, board: &Board) -> PathBuf {
+    let folder = project.target.join("boards").join(&board.name);
+    folder.join(&board.build.package)
+}
+
+/// Where the image of a board is kept that trusts no key, for the tests.
+pub fn untrusting(program: &Path) -> PathBuf {
+    program.with_extension("untrusting")
+}
+
+/// The executor for a board. Boards of one target share what is built for it, but not the program. One without an operating
+/// system trusts the key of the demo and the tests.
+pub fn executor(project: &Project, shell: Shell, board: &Board, toolchain: &Toolchain) -> Result<PathBuf> {
+    let image = if board.bare.is_some() {
+        let (_, public) = key(project, shell, &tools(project, shell)?)?;
+        Image::new(board, &[public.display().to_string()], &[])?
+    } else {
+        Image::default()
+    };
+    executor_with(project, shell, board, toolchain, &image, None)
+}
+
+/// The same with this in its image, or with one more feature, by whose name the program goes then.
 pub fn executor_with(
     project: &Project,
     shell: Shell,
     board: &Board,
     toolchain: &Toolchain,
+    image: &Image,
     feature: Option<&str>,
 ) -> Result<PathBuf> {
     let Build {
@@ -39,41 +94,90 @@ pub fn executor_with(
         interpreter,
         ..
     } = &board.build;
+    let workspace = if board.bare.is_some() {
+        project.root.join("executor-arm/bare-metal")
+    } else {
+        project.root.clone()
+    };
+    let underscored = rust_target.replace('-', "_");
     let mut cargo = toolchain.cargo();
     cargo
-        .current_dir(&project.root)
+        .current_dir(&workspace)
         .args(["build", "--release", "--locked", "--package", package])
         .args(["--target", rust_target])
-        .env("CARGO_ENCODED_RUSTFLAGS", rust_flags.join("\u{1f}"))
         // For the crate `cc`.
-        .env(format!("CC_{}", rust_target.replace('-', "_")), c_compiler)
-        .env(format!("CFLAGS_{}", rust_target.replace('-', "_")), c_flags.join(" "));
-    if board.run != Run::Native {
+        .env(format!("CC_{underscored}"), c_compiler)
+        .env(format!("CFLAGS_{underscored}"), c_flags.join(" "));
+    let mut rust_flags = rust_flags.clone();
+    let mut built = project.target.clone();
+    if board.bare.is_some() {
+        built.push("bare-metal");
+        // GNU's `ar` knows the host's objects only.
+        cargo
+            .env(format!("AR_{underscored}"), "llvm-ar-19")
+            .env("EXECUTOR_TRUST", image.trust.join("\n"))
+            .env(
+                "EXECUTOR_BAKE",
+                image
+                    .bake
+                    .iter()
+                    .map(|path| path.display().to_string())
+                    .collect::<Vec<_>>()
+                    .join("\n"),
+            )
+            .arg("--target-dir")
+            .arg(&built);
+        rust_flags.extend(shorter_paths(project));
+    } else if board.run != Run::Native {
         // This machine's own linker is named in `.cargo/config.toml`.
-        let linker = rust_target.replace('-', "_").to_ascii_uppercase();
+        let linker = underscored.to_ascii_uppercase();
         cargo.env(format!("CARGO_TARGET_{linker}_LINKER"), c_compiler);
     }
-    if *interpreter == Interpreter::Classic {
+    cargo.env("CARGO_ENCODED_RUSTFLAGS", rust_flags.join("\u{1f}"));
+    if *interpreter == Interpreter::Classic && board.bare.is_none() {
         cargo.arg("--no-default-features");
+    }
+    if *interpreter == Interpreter::Fast && board.bare.is_some() {
+        cargo.args(["--features", "fast-interpreter"]);
     }
     cargo.args(feature.iter().flat_map(|feature| ["--features", feature]));
     let with = feature.map(|feature| format!(" with {feature}")).unwrap_or_default();
     shell.run(&format!("{package} for {}{with}", board.name), &mut cargo)?;
-    let built = project.target.join(rust_target).join("release").join(package);
-    let folder = project.target.join("boards").join(&board.name);
-    fs::create_dir_all(&folder)?;
-    let kept = match feature {
-        None => folder.join(package),
-        Some(feature) => folder.join(format!("{package}-{feature}")),
-    };
+    let built = built.join(rust_target).join("release").join(package);
+    let mut kept = program(project, board);
+    if let Some(feature) = feature {
+        kept.set_file_name(format!("{package}-{feature}"));
+    }
+    fs::create_dir_all(kept.parent().context("it lies in a folder")?)?;
     // A program that still runs may be replaced, but not written to.
     let _ = fs::remove_file(&kept);
     fs::copy(&built, &kept).with_context(|| format!("cannot keep {}", built.display()))?;
     Ok(kept)
 }
 
+/// Panics name source files, in flash: without the folders of this machine.
+fn shorter_paths(project: &Project) -> Vec<String> {
+    let mut folders = vec![project.root.clone()];
+    let home = env::var_os("CARGO_HOME")
+        .map(PathBuf::from)
+        .or_else(|| env::var_os("HOME").map(|home| Path::new(&home).join(".cargo")));
+    let registries = home
+        .map(|home| home.join("registry/src"))
+        .and_then(|folder| fs::read_dir(folder).ok());
+    folders.extend(
+        registries
+            .into_iter()
+            .flatten()
+            .filter_map(|entry| Some(entry.ok()?.path())),
+    );
+    folders
+        .iter()
+        .map(|folder| format!("--remap-path-prefix={}/=", folder.display()))
+        .collect()
+}
+
 /// What runs a board's program on this machine.
-pub fn command(board: &Board, program: &Path) -> Command {
+pub fn command(project: &Project, board: &Board, program: &Path) -> Command {
     match &board.run {
         Run::Native => Command::new(program),
         Run::QemuUser {
@@ -83,6 +187,16 @@ pub fn command(board: &Board, program: &Path) -> Command {
         } => {
             let mut command = Command::new(emulator);
             command.args(arguments).arg(program);
+            command
+        }
+        // This very program, which then is to be told what the tests tell an executor.
+        Run::QemuSystem { .. } => {
+            let mut command = Command::new(env::current_exe().unwrap_or_else(|_| "xtask".into()));
+            command
+                .args(["emulate", "--board", &board.name, "--cache"])
+                .arg(&project.cache)
+                .arg("--image")
+                .arg(program);
             command
         }
     }

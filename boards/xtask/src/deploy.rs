@@ -61,7 +61,12 @@ pub fn deploy(project: &Project, shell: Shell, deploy: &Deploy, is_agreed: bool)
         let said = shell.run("asking the host what it is", ssh(host).arg(QUESTIONS))?;
         check_host(&board, host, &said, deploy.any_model)?;
     }
-    let executor = crate::build_only(project, shell, &board, is_agreed)?;
+    ensure!(
+        board.bare.is_none(),
+        "{} has no operating system: `cargo xtask build` makes an image, which its debugger or boot loader puts into its flash",
+        board.name
+    );
+    let executor = crate::build_only(project, shell, &board, &crate::build::Image::default(), is_agreed)?;
     let folder = project.target.join("boards").join(&board.name).join("deploy");
     lay_ready(project, &board, &executor, deploy, &folder)?;
     let Some(host) = &deploy.host else {

@@ -11,7 +11,7 @@ use boards::Board;
 use clap::Args;
 use serde_json::json;
 
-use crate::build;
+use crate::build::{self, Image};
 use crate::project::Project;
 use crate::shell::{Shell, ask};
 use crate::toolchain::Toolchains;
@@ -82,7 +82,14 @@ pub fn evaluate(
         // Apart from the peer, which shall not have a compiler in it.
         cargo("Wasmtime's compiler", &["wasmtime-compiler"])?;
         let executor = build::executor(project, shell, board, &toolchains.board)?;
-        let executor_spans = build::executor_with(project, shell, board, &toolchains.board, Some("spans"))?;
+        let executor_spans = build::executor_with(
+            project,
+            shell,
+            board,
+            &toolchains.board,
+            &Image::default(),
+            Some("spans"),
+        )?;
         let tools = build::tools(project, shell)?;
         let module = |name: &str| build::module(project, shell, &toolchains.guests, name, "wasm32-unknown-unknown", "");
         let (secret_key, public_key) = build::key(project, shell, &tools)?;

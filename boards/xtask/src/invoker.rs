@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use crate::build;
 use crate::http::{Connection, Reply};
+use crate::project::Project;
 use crate::resident;
 
 /// What `add` is asked, and what it has to answer.
@@ -61,29 +62,39 @@ pub struct Invoker {
     pub address: SocketAddr,
     /// Where its memory lies in the process, if that is an emulator's.
     guest_memory: Option<[u64; 2]>,
+    /// Each container has a port of its own.
+    has_ports: bool,
 }
 
 impl Invoker {
     /// Start a board's executor, as it runs on this machine, with room for `containers_max` containers if that is given.
-    pub fn start(board: &Board, executor: &Path, public_key: &Path, containers_max: Option<usize>) -> Result<Self> {
+    pub fn start(
+        project: &Project,
+        board: &Board,
+        executor: &Path,
+        public_key: &Path,
+        containers_max: Option<usize>,
+    ) -> Result<Self> {
         let containers_max = containers_max.map(|most| format!("--max-containers={most}"));
         let options: Vec<&str> = containers_max.iter().map(String::as_str).collect();
-        Invoker::start_as(build::command(board, executor), board, public_key, &options)
+        Invoker::start_as(build::command(project, board, executor), board, public_key, &options)
     }
 
     /// Start an executor by this command, with these options besides.
     pub fn start_as(mut command: Command, board: &Board, public_key: &Path, options: &[&str]) -> Result<Self> {
+        command.args(["invoker", "--listen", "127.0.0.1:0"]);
+        // A board without an operating system has both in its image.
+        if board.bare.is_none() {
+            command.arg("--trust").arg(public_key).args(options);
+        }
         let mut child = command
-            .args(["invoker", "--listen", "127.0.0.1:0", "--trust"])
-            .arg(public_key)
-            .args(options)
             .stdin(Stdio::null())
             .stdout(Stdio::null()) // what guests print
             .stderr(Stdio::piped())
             .spawn()
             .with_context(|| format!("cannot start {}", command.get_program().display()))?;
         let guest_memory = match board.run {
-            Run::Native => None,
+            Run::Native | Run::QemuSystem { .. } => None,
             Run::QemuUser { guest_memory, .. } => Some(guest_memory),
         };
         let stderr = child.stderr.take().context("standard error is piped")?;
@@ -97,6 +108,7 @@ impl Invoker {
                     child,
                     address,
                     guest_memory,
+                    has_ports: board.bare.is_none(),
                 });
             }
             said.push_str(&line);
@@ -114,9 +126,16 @@ impl Invoker {
         Ok(())
     }
 
-    /// A new container: its id, and its own address.
-    fn start_container(&self) -> Result<(String, SocketAddr)> {
-        self.started(&Connection::open(self.address)?.post("/start", "")?)
+    /// A new container: its id, and by which address and which beginning of a path it is reached.
+    fn start_container(&self) -> Result<(String, SocketAddr, String)> {
+        let reply = Connection::open(self.address)?.post("/start", "")?;
+        if self.has_ports {
+            let (id, address) = self.started(&reply)?;
+            return Ok((id, address, String::new()));
+        }
+        let started: Value = serde_json::from_str(&reply.body)?;
+        let id = started["containerId"].as_str().context("/start names no container")?;
+        Ok((id.to_owned(), self.address, format!("/{id}")))
     }
 
     /// What a reply to `/start` tells of the new container: its id, and its own address.
@@ -136,11 +155,11 @@ impl Invoker {
         let init = init_body(bundle)?;
         let mut times = Vec::with_capacity(count);
         for _ in 0..count {
-            let (id, address) = self.start_container()?;
+            let (id, address, prefix) = self.start_container()?;
             let begin = Instant::now();
             let mut connection = Connection::open(address)?;
-            let initialised = connection.post("/init", &init)?;
-            let answer = connection.post("/run", INPUT)?;
+            let initialised = connection.post(&format!("{prefix}/init"), &init)?;
+            let answer = connection.post(&format!("{prefix}/run"), INPUT)?;
             times.push(begin.elapsed());
             ensure!(
                 initialised.status == 200,
@@ -167,10 +186,12 @@ impl Invoker {
 
     /// So many runs of one container, on one connection.
     pub fn warm_runs(&self, bundle: &Path, count: usize) -> Result<Times> {
-        let (_, address) = self.start_container()?;
+        let (_, address, prefix) = self.start_container()?;
         let mut connection = Connection::open(address)?;
-        connection.post("/init", &init_body(bundle)?)?;
-        exchanges(&mut connection, "/run", INPUT, count, |reply| reply.body == ANSWER)
+        connection.post(&format!("{prefix}/init"), &init_body(bundle)?)?;
+        exchanges(&mut connection, &format!("{prefix}/run"), INPUT, count, |reply| {
+            reply.body == ANSWER
+        })
     }
 
     /// What HTTP alone costs: so many refusals, each pair over a new connection, as a cold start has it.

@@ -4,6 +4,7 @@ mod build;
 mod demo;
 mod deny;
 mod deploy;
+mod emulate;
 mod evaluate;
 mod fuzz;
 mod http;
@@ -91,7 +92,20 @@ enum Task {
         seconds: u32,
     },
     /// Build a board's executor, and say where it is
-    Build(OfBoard),
+    Build {
+        #[command(flatten)]
+        of: OfBoard,
+        /// A public key, or a file with one: native code that it has signed may run. For boards without an operating system;
+        /// may be repeated
+        #[arg(long, value_name = "KEY")]
+        trust: Vec<String>,
+        /// A bundle that becomes a part of the image: the board is ready to run it when it has booted. Its container is named
+        /// as the file. For boards without an operating system; may be repeated
+        #[arg(long, value_name = "BUNDLE")]
+        bake: Vec<PathBuf>,
+    },
+    /// Run a board without an operating system here, emulated, with one of its ports on loopback
+    Emulate(emulate::Emulate),
     /// Install a board's executor on a board, as a service
     ///
     /// Builds it, copies it with rsync, and starts a hardened systemd service, by ssh with sudo. Deploying again updates it.
@@ -166,7 +180,11 @@ const WASM_TARGETS: &[&str] = &["wasm32-unknown-unknown", "wasm32-wasip1"];
 const BARE_TARGET: &str = "thumbv7em-none-eabihf";
 
 fn run(arguments: &Arguments) -> Result<ExitCode> {
-    let project = Project::find()?;
+    let project = match &arguments.command {
+        // The tests start it without an environment.
+        Task::Emulate(emulate::Emulate { cache: Some(cache), .. }) => Project::with_cache(cache.clone())?,
+        _ => Project::find()?,
+    };
     let shell = Shell {
         is_verbose: arguments.verbose,
     };
@@ -198,10 +216,12 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
                 soak::Extent::of_minutes(*minutes)?,
             )?;
         }
-        Task::Build(of) => {
+        Task::Build { of, trust, bake } => {
             let board = of.find()?;
-            println!("{}", build_only(&project, shell, &board, is_agreed)?.display());
+            let image = build::Image::new(&board, trust, bake)?;
+            println!("{}", build_only(&project, shell, &board, &image, is_agreed)?.display());
         }
+        Task::Emulate(arguments) => return emulate::emulate(&project, arguments),
         Task::Deploy(deploy) => deploy::deploy(&project, shell, deploy, is_agreed)?,
         Task::Test { list: true, .. } => {
             for (name, what) in test::steps() {
@@ -290,14 +310,20 @@ fn provide(project: &Project, shell: Shell, board: &Board, is_agreed: bool) -> R
 }
 
 /// A board's executor, and nothing else.
-fn build_only(project: &Project, shell: Shell, board: &Board, is_agreed: bool) -> Result<PathBuf> {
+fn build_only(
+    project: &Project,
+    shell: Shell,
+    board: &Board,
+    image: &build::Image,
+    is_agreed: bool,
+) -> Result<PathBuf> {
     system::provide(
         shell,
         &[system::compiler(), system::of_board(board)].concat(),
         is_agreed,
     )?;
     let toolchain = provide_for_board(project, shell, board)?;
-    build::executor(project, shell, board, &toolchain)
+    build::executor_with(project, shell, board, &toolchain, image, None)
 }
 
 /// A cargo that can build a board's executor.

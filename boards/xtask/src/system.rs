@@ -75,7 +75,7 @@ pub fn counting(board: &Board) -> Vec<Need> {
             &["valgrind", "--version"],
             &["valgrind"],
         )],
-        Run::QemuUser { .. } => Vec::new(),
+        Run::QemuUser { .. } | Run::QemuSystem { .. } => Vec::new(),
     }
 }
 
@@ -94,10 +94,21 @@ pub fn fuzz() -> Vec<Need> {
 /// For a board's executor: its C compiler with a C library, and what runs the result here.
 pub fn of_board(board: &Board) -> Vec<Need> {
     let compiler = &board.build.c_compiler;
-    let links = format!("echo 'int main(void){{return 0;}}' | {compiler} -static -x c -o /dev/null -");
+    let (what, links) = if board.bare.is_some() {
+        let target = &board.build.rust_target;
+        (
+            format!("a C compiler for {}", board.name),
+            format!("echo 'int zero;' | {compiler} --target={target} -c -x c -o /dev/null - && llvm-ar-19 --version"),
+        )
+    } else {
+        (
+            format!("a C compiler and library for {}", board.name),
+            format!("echo 'int main(void){{return 0;}}' | {compiler} -static -x c -o /dev/null -"),
+        )
+    };
     let packages = |packages: &[String]| packages.to_vec();
     let mut needs = vec![Need {
-        what: format!("a C compiler and library for {}", board.name),
+        what,
         check: ["sh", "-c", &links].map(str::to_owned).to_vec(),
         packages: packages(&board.build.packages),
     }];

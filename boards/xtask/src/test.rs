@@ -1,5 +1,6 @@
 //! `cargo xtask test`: every test, as steps with a name, a time and a result.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
@@ -122,12 +123,14 @@ const BOARD_STEPS: &[OfBoard] = &[
         what: "program and memory are as boards/sizes.toml says",
         run: |context| sizes::check(context.project, context.shell, context.board, &context.toolchains),
     },
-    Step {
-        name: "instructions",
-        what: "an /init and a /run take as many instructions as boards/instructions.toml says",
-        run: |context| instructions::check(context.project, context.shell, context.board, &context.toolchains),
-    },
 ];
+
+/// For each board whose program is a process here, in an emulator or not.
+const PROCESS_STEPS: &[OfBoard] = &[Step {
+    name: "instructions",
+    what: "an /init and a /run take as many instructions as boards/instructions.toml says",
+    run: |context| instructions::check(context.project, context.shell, context.board, &context.toolchains),
+}];
 
 /// For each board whose program runs here as it is: an emulator's memory and descriptors would be counted with it.
 const NATIVE_STEPS: &[OfBoard] = &[Step {
@@ -137,15 +140,16 @@ const NATIVE_STEPS: &[OfBoard] = &[Step {
 }];
 
 /// The boards that are tested with the project: each architecture once.
-pub const TESTED: &[&str] = &["linux-amd64", "rpi-4", "rpi-2", "rpi-zero"];
+pub const TESTED: &[&str] = &["linux-amd64", "rpi-4", "rpi-2", "rpi-zero", "mps2-an500"];
 
 /// The boards that the tests' bundles carry native code for.
-const FLEET: &[&str] = &["linux-amd64", "rpi-4", "rpi-2", "rpi-zero"];
+const FLEET: &[&str] = &["linux-amd64", "rpi-4", "rpi-2", "rpi-zero", "mps2-an500"];
 
 /// Names and meanings of the steps.
 pub fn steps() -> impl Iterator<Item = (&'static str, &'static str)> {
     let of_boards = BOARD_STEPS
         .iter()
+        .chain(PROCESS_STEPS)
         .chain(NATIVE_STEPS)
         .map(|step| (step.name, step.what));
     STEPS.iter().map(|step| (step.name, step.what)).chain(of_boards)
@@ -177,7 +181,12 @@ pub fn test(project: &Project, shell: Shell, boards: &[Board], only: &[String], 
     for step in steps.iter().filter(|step| is_wanted(step.name)) {
         report.record(step.name, step.what, || (step.run)(&context));
     }
-    if !BOARD_STEPS.iter().chain(NATIVE_STEPS).any(|step| is_wanted(step.name)) {
+    if !BOARD_STEPS
+        .iter()
+        .chain(PROCESS_STEPS)
+        .chain(NATIVE_STEPS)
+        .any(|step| is_wanted(step.name))
+    {
         return Ok(report.print());
     }
     for board in &boards {
@@ -192,8 +201,13 @@ pub fn test(project: &Project, shell: Shell, boards: &[Board], only: &[String], 
             board,
             toolchains,
         };
-        let natively = if board.run == Run::Native { NATIVE_STEPS } else { &[] };
-        for step in BOARD_STEPS.iter().chain(natively).filter(|step| is_wanted(step.name)) {
+        let (of_process, natively) = match board.run {
+            Run::Native => (PROCESS_STEPS, NATIVE_STEPS),
+            Run::QemuUser { .. } => (PROCESS_STEPS, &[][..]),
+            Run::QemuSystem { .. } => (&[][..], &[][..]),
+        };
+        let steps = BOARD_STEPS.iter().chain(of_process).chain(natively);
+        for step in steps.filter(|step| is_wanted(step.name)) {
             report.record(&name(step.name), step.what, || (step.run)(&context));
         }
     }
@@ -325,7 +339,7 @@ fn clippy(context: &Context<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Each feature set that needs no system. `wamr` does until its platform layer for boards exists.
+/// Each feature set that needs no system. With `wamr` it is built for each board without one.
 fn bare(context: &Context<'_>) -> Result<()> {
     for package in ["action-bundle", "executor-wasi", "executor-core"] {
         let mut cargo = context.toolchain.cargo();
@@ -480,6 +494,35 @@ fn fallback(context: &Context<'_>) -> Result<()> {
     Ok(())
 }
 
+/// What speaks to a board without an operating system, and what of it needs one: processes and their signals and variables,
+/// files, threads, or options of the command line.
+const WITHOUT_A_SYSTEM: &[(&str, &[&str])] = &[
+    ("conversations", &[]),
+    (
+        "action",
+        &[
+            "a_second_signal",
+            "concurrent_activations",
+            "guests_that_block",
+            "idle_connections_hold_no_thread",
+            "sentinels_end_failed",
+            "sentinels_end_each_activation_and_nothing_else",
+            "sigterm_drains",
+            "stalled_clients_hold_up_nobody",
+            "the_environment_is_that_of_process",
+        ],
+    ),
+    (
+        "deadline",
+        &[
+            "a_client_that_goes",
+            "at_the_nodes_maximum",
+            "many_endless_guests",
+            "the_command_ends",
+        ],
+    ),
+];
+
 /// The tests are this machine's programs; the executor that they speak to is the board's.
 fn sockets(context: &BoardContext<'_>) -> Result<()> {
     let BoardContext {
@@ -490,7 +533,7 @@ fn sockets(context: &BoardContext<'_>) -> Result<()> {
         .join("boards")
         .join(&board.name)
         .join(&board.build.package);
-    let command = build::command(board, &executor);
+    let command = build::command(project, board, &executor);
     let words: Vec<&str> = [command.get_program()]
         .into_iter()
         .chain(command.get_args())
@@ -498,8 +541,27 @@ fn sockets(context: &BoardContext<'_>) -> Result<()> {
         .collect::<Option<_>>()
         .context("a path is not UTF-8")?;
     let mut cargo = project.cargo();
+    cargo.args(["test", "--package", "executor-linux"]);
+    if board.bare.is_some() {
+        let (untrusting, image) = (build::untrusting(&executor), build::Image::default());
+        let trusting = fs::read(&executor)?;
+        fs::copy(
+            build::executor_with(project, *shell, board, &context.toolchains.board, &image, None)?,
+            &untrusting,
+        )?;
+        fs::write(&executor, trusting)?;
+        cargo.args(WITHOUT_A_SYSTEM.iter().flat_map(|(test, _)| ["--test", test]));
+        cargo.args(["--", "--test-threads", "2"]);
+        cargo.args(
+            WITHOUT_A_SYSTEM
+                .iter()
+                .flat_map(|(_, left_out)| *left_out)
+                .flat_map(|name| ["--skip", name]),
+        );
+    } else {
+        cargo.args(["--test", "*"]);
+    }
     cargo
-        .args(["test", "--package", "executor-linux", "--test", "*"])
         .env("EXECUTOR_TEST_COMMAND", serde_json::to_string(&words)?)
         .envs(test_environment(project));
     let printed = shell.run(&format!("tests of {}'s executor", board.name), &mut cargo)?;

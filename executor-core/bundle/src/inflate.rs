@@ -54,7 +54,7 @@ impl Promise {
                 may_be_aot,
                 allow_uninterruptible,
             } => {
-                if rawzip::crc32(content) != crc32 {
+                if crate::crc32::crc32(content) != crc32 {
                     return Err(CodeError::ArtifactDamaged);
                 }
                 let kind = kind_of(content).map_err(|error| match error {

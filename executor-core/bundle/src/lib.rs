@@ -19,6 +19,7 @@ use core::ops::Range;
 
 mod base64;
 mod bundle;
+mod crc32;
 mod error;
 mod hash;
 mod inflate;

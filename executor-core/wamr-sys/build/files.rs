@@ -22,11 +22,21 @@ impl Target {
             fast_interpreter: env::var_os("CARGO_FEATURE_FAST_INTERPRETER").is_some(),
         };
         assert!(
-            target.os == "linux",
-            "wamr-sys has a platform layer for Linux only; there is none for `{}` yet",
+            target.is_bare() || target.os == "linux",
+            "wamr-sys has platform layers for Linux and for machines without a system; there is none for `{}`",
             target.os
         );
         target
+    }
+
+    /// There is no operating system: `c/bare` takes its place.
+    pub fn is_bare(&self) -> bool {
+        self.os == "none"
+    }
+
+    /// Thumb code, for processors of the M profile.
+    pub fn is_thumb(&self) -> bool {
+        self.triple.starts_with("thumb")
     }
 
     /// The instruction set of the AOT code that this build runs, in the words of WAMR's compiler: an AOT file names its own,
@@ -38,7 +48,9 @@ impl Target {
         match (self.arch.as_str(), self.triple.split('-').next().unwrap_or_default()) {
             ("aarch64", _) => "aarch64v8".to_owned(),
             ("arm", "arm") => "armv6".to_owned(),
-            ("arm", version) if version.starts_with("armv7") || version.starts_with("thumbv7") => "armv7".to_owned(),
+            ("arm", version) if version.starts_with("armv7") || version.starts_with("thumbv7neon") => {
+                "armv7".to_owned()
+            }
             ("arm", version) => version.to_owned(),
             (other, _) => other.to_owned(),
         }
@@ -46,9 +58,14 @@ impl Target {
 
     /// What the C compiler has to be told beyond what `cc` tells it.
     pub fn flags(&self) -> &'static [&'static str] {
-        // Debian's compiler for armhf makes Thumb code by default; WAMR's makers build for Arm, and its calls from assembly
-        // are tested so.
-        if self.arch == "arm" { &["-marm"] } else { &[] }
+        match self.arch.as_str() {
+            // No C library's headers; rounding and square roots are instructions, with nobody to read `errno`.
+            _ if self.is_bare() => &["-nostdlibinc", "-fno-math-errno", "-Ic/bare", "-Ic/bare/include"],
+            // Debian's compiler for armhf makes Thumb code by default; WAMR's makers build for Arm, and its calls from
+            // assembly are tested so.
+            "arm" => &["-marm"],
+            _ => &[],
+        }
     }
 
     /// The file that relocates AOT code, and has the table of the functions that it may call. Compiled with [`BULK`]. Below WAMR's
@@ -63,6 +80,12 @@ impl Target {
         match (self.arch.as_str(), self.abi.as_str()) {
             ("x86_64", _) => ("BUILD_TARGET_X86_64", "invokeNative_em64.s", "aot_reloc_x86_64.c"),
             ("aarch64", _) => ("BUILD_TARGET_AARCH64", "invokeNative_aarch64.s", "aot_reloc_aarch64.c"),
+            ("arm", "eabihf") if self.is_thumb() => (
+                "BUILD_TARGET_THUMB_VFP",
+                "invokeNative_thumb_vfp.s",
+                "aot_reloc_thumb.c",
+            ),
+            ("arm", _) if self.is_thumb() => ("BUILD_TARGET_THUMB", "invokeNative_thumb.s", "aot_reloc_thumb.c"),
             ("arm", "eabihf") => ("BUILD_TARGET_ARM_VFP", "invokeNative_arm_vfp.s", "aot_reloc_arm.c"),
             ("arm", _) => ("BUILD_TARGET_ARM", "invokeNative_arm.s", "aot_reloc_arm.c"),
             (other, _) => panic!("wamr-sys does not know the architecture `{other}`"),
@@ -93,17 +116,26 @@ pub fn defines(target: &Target) -> Vec<(String, String)> {
         // give every instance and environment locks.
         ("WASM_ENABLE_THREAD_MGR", "0"),
         // The stack that a host call may still use when a guest has used up its share.
-        ("WASM_STACK_GUARD_SIZE", "32768"),
+        (
+            "WASM_STACK_GUARD_SIZE",
+            if target.is_bare() { "16384" } else { "32768" },
+        ),
         // WASI and every other import are supplied from Rust.
         ("WASM_ENABLE_LIBC_WASI", "0"),
         ("WASM_ENABLE_LIBC_BUILTIN", "0"),
         ("WASM_ENABLE_MODULE_INST_CONTEXT", "0"),
         ("BH_MALLOC", "wasm_runtime_malloc"),
         ("BH_FREE", "wasm_runtime_free"),
-        ("BH_PLATFORM_LINUX", "1"),
         ("WASM_HAVE_MREMAP", "1"),
-        ("_GNU_SOURCE", "1"),
     ];
+    if target.is_bare() {
+        // Ways into native code that are faster by some nanoseconds, one for each of the commonest types, take flash.
+        defines.push(("WASM_ENABLE_QUICK_AOT_ENTRY", "0"));
+        // What code calls that was compiled to be run where it lies (XIP).
+        defines.push(("WASM_ENABLE_AOT_INTRINSICS", "0"));
+    } else {
+        defines.extend([("BH_PLATFORM_LINUX", "1"), ("_GNU_SOURCE", "1")]);
+    }
     let (processor, ..) = target.processor();
     defines.push((processor, "1"));
     let quoted = format!("\"{}\"", target.aot_target());
@@ -116,8 +148,8 @@ pub fn defines(target: &Target) -> Vec<(String, String)> {
 }
 
 /// Below WAMR's `core`.
-pub fn includes(_: &Target) -> Vec<&'static str> {
-    vec![
+pub fn includes(target: &Target) -> Vec<&'static str> {
+    let mut includes = vec![
         ".",
         "iwasm/include",
         "iwasm/common",
@@ -127,11 +159,16 @@ pub fn includes(_: &Target) -> Vec<&'static str> {
         "shared/utils",
         "shared/mem-alloc",
         "shared/platform/include",
-        "shared/platform/linux",
-        // For `c/memory_map.c`, which includes posix_memmap.c.
-        "shared/platform/common/posix",
-        "shared/platform/common/libc-util",
-    ]
+    ];
+    if !target.is_bare() {
+        includes.extend([
+            "shared/platform/linux",
+            // For `c/memory_map.c`, which includes posix_memmap.c.
+            "shared/platform/common/posix",
+            "shared/platform/common/libc-util",
+        ]);
+    }
+    includes
 }
 
 /// Compiled from changed copies (`patch`). Below WAMR's `core`.
@@ -146,6 +183,7 @@ pub fn interpreter(target: &Target) -> &'static str {
 /// Compiled from a changed copy (`patch`). Below WAMR's `core`.
 pub const AOT_LOADER: &str = "iwasm/aot/aot_loader.c";
 
+/// Relocates AOT code. For Thumb, compiled from a changed copy (`patch`). Below WAMR's `core`.
 /// Compiled from a changed copy (`patch`). Below WAMR's `core`.
 pub const MODULE_LOADER: &str = "iwasm/interpreter/wasm_loader.c";
 
@@ -188,7 +226,7 @@ pub const BULK: [(&str, &str); 7] = [
 /// All others, below WAMR's `core`.
 pub fn sources(target: &Target) -> Vec<String> {
     let (_, invoke_native, _) = target.processor();
-    let groups: Vec<(&str, Vec<&str>)> = vec![
+    let mut groups: Vec<(&str, Vec<&str>)> = vec![
         (
             "iwasm/common",
             vec![
@@ -224,20 +262,41 @@ pub fn sources(target: &Target) -> Vec<String> {
                 "runtime_timer.c",
             ],
         ),
-        ("shared/platform/linux", vec!["platform_init.c"]),
-        (
-            "shared/platform/common/posix",
-            vec![
-                "posix_blocking_op.c",
-                "posix_malloc.c",
-                "posix_sleep.c",
-                "posix_thread.c",
-                "posix_time.c",
-            ],
-        ),
     ];
+    if !target.is_bare() {
+        groups.extend([
+            ("shared/platform/linux", vec!["platform_init.c"]),
+            (
+                "shared/platform/common/posix",
+                vec![
+                    "posix_blocking_op.c",
+                    "posix_malloc.c",
+                    "posix_sleep.c",
+                    "posix_thread.c",
+                    "posix_time.c",
+                ],
+            ),
+        ]);
+    }
     groups
         .iter()
         .flat_map(|(folder, names)| names.iter().map(move |name| format!("{folder}/{name}")))
         .collect()
+}
+
+/// Our own C.
+pub fn ours(target: &Target) -> Vec<&'static str> {
+    let mut files = vec!["c/border.c", "c/bulk.c", "c/memory.c", "c/state.c", "c/stop.c"];
+    if target.is_bare() {
+        files.extend([
+            "c/bare/heap.c",
+            "c/bare/math.c",
+            "c/bare/pages.c",
+            "c/bare/platform.c",
+            "c/bare/text.c",
+        ]);
+    } else {
+        files.extend(["c/code_map.c", "c/memory_map.c"]);
+    }
+    files
 }

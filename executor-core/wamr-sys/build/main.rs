@@ -22,15 +22,7 @@ fn main() {
     most.files(files::sources(&target).iter().map(|file| existing(&core, file)))
         .file(patch::polling_interpreter(&core, files::interpreter(&target), &out))
         .file(patch::module_loader(&core, &out))
-        .files([
-            "c/border.c",
-            "c/bulk.c",
-            "c/code_map.c",
-            "c/memory.c",
-            "c/memory_map.c",
-            "c/state.c",
-            "c/stop.c",
-        ]);
+        .files(files::ours(&target));
     let mut instantiating = builder(&target, &core);
     instantiating.files(files::INSTANTIATING.iter().map(|file| existing(&core, file)));
     rename(&mut instantiating, &files::START_ENVIRONMENT);
@@ -38,10 +30,10 @@ fn main() {
     mapping.file(existing(&core, files::LINEAR_MEMORY));
     rename(&mut mapping, &files::PAGES);
     let mut mapping_code = builder(&target, &core);
-    mapping_code.file(patch::aot_loader(&core, &out));
+    mapping_code.file(patch::aot_loader(&core, &target, &out));
     rename(&mut mapping_code, &files::CODE_PAGES);
     let mut relocating = builder(&target, &core);
-    relocating.file(existing(&core, &target.relocation()));
+    relocating.file(patch::relocation(&core, &target, &out));
     rename(&mut relocating, &files::BULK);
     let mut archive = cc::Build::new();
     for part in [most, instantiating, mapping, mapping_code, relocating] {
@@ -58,11 +50,7 @@ fn builder(target: &files::Target, core: &Path) -> cc::Build {
     build
         .std("gnu11")
         // WAMR is built as its makers build a release; its own warnings are not ours to mend.
-        .opt_level(if env::var("OPT_LEVEL").as_deref() == Ok("z") {
-            2
-        } else {
-            opt_level()
-        })
+        .opt_level_str(&opt_level())
         .warnings(false)
         .flag_if_supported("-w")
         .flag_if_supported("-ffunction-sections")
@@ -100,11 +88,10 @@ fn existing(core: &Path, file: &str) -> PathBuf {
     path
 }
 
-/// At least 2: an interpreter without optimisation is of no use even to tests.
-fn opt_level() -> u32 {
-    env::var("OPT_LEVEL")
-        .ok()
-        .and_then(|level| level.parse().ok())
-        .unwrap_or(2)
-        .max(2)
+/// At least 2: an interpreter without optimisation is of no use even to tests. Or for size, where flash is what is short.
+fn opt_level() -> String {
+    match env::var("OPT_LEVEL").unwrap_or_default().as_str() {
+        level @ ("s" | "z" | "3") => level.to_owned(),
+        _ => "2".to_owned(),
+    }
 }

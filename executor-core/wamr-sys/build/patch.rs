@@ -117,9 +117,17 @@ const COPIED_ONCE: &[(&str, &str)] = &[
 const FREEABLE: &str = "    os_thread_jit_write_protect_np(false); /* Make memory writable */\n    if (!load(";
 const FREEABLE_FROM_THE_START: &str = "    module->is_binary_freeable = args->wasm_binary_freeable;\n    if (!load(";
 
-/// The loader that refuses a bad constant expression without following a null pointer.
+/// A module lies where a client's JSON has it. Some processors fault at a number that is not aligned, if the compiler takes it
+/// for one that is (Armv7-M: LDM, LDRD).
+const READ: &str = "    (p += sizeof(Type), *(Type *)(p - sizeof(Type)))";
+const READ_ANYWHERE: &str = "    (p += sizeof(Type),               \\\n     \
+     ((struct __attribute__((packed)) { \\\n         Type value;                    \\\n     \
+     } *)(p - sizeof(Type)))->value)";
+
+/// The loader that refuses a bad constant expression without following a null pointer, and reads numbers wherever they lie.
 pub fn module_loader(core: &Path, out: &Path) -> PathBuf {
-    changed(core, files::MODULE_LOADER, out, &[(CONSTANT, CHECKED_CONSTANT)])
+    let changes = [(CONSTANT, CHECKED_CONSTANT), (READ, READ_ANYWHERE)];
+    changed(core, files::MODULE_LOADER, out, &changes)
 }
 
 /// The interpreter with its polls.
@@ -136,21 +144,80 @@ pub fn polling_interpreter(core: &Path, file: &str, out: &Path) -> PathBuf {
 }
 
 /// The loader that takes code which polls, and copies code and constants once.
-pub fn aot_loader(core: &Path, out: &Path) -> PathBuf {
+pub fn aot_loader(core: &Path, target: &files::Target, out: &Path) -> PathBuf {
     let mut changes = vec![(REFUSAL, NO_REFUSAL), (FREEABLE, FREEABLE_FROM_THE_START)];
-    changes.extend_from_slice(COPIED_ONCE);
+    // Without memory management, code has a place of its own.
+    if !target.is_bare() {
+        changes.extend_from_slice(COPIED_ONCE);
+    }
     changed(core, files::AOT_LOADER, out, &changes)
 }
 
-/// The path of a copy in which each of `theirs`, which must occur once, is `ours`.
+/// What compilers call for floating-point numbers where the processor has no instructions for them, by the ends of its names.
+/// A node takes native code only if it has all that the code was compiled for, and this layer is for processors with such
+/// instructions: nothing calls these functions, which are 2 % of a board's program.
+fn is_soft_float(name: &str) -> bool {
+    const ENDS: [&str; 12] = [
+        "adddf3",
+        "addsf3",
+        "divdf3",
+        "divsf3",
+        "muldf3",
+        "mulsf3",
+        "subdf3",
+        "subsf3",
+        "df2",
+        "sf2",
+        "fixdfsi",
+        "fixunsdfsi",
+    ];
+    const CONVERSIONS: [&str; 5] = ["floatsidf", "floatsisf", "floatunsidf", "floatunsisf", "extendsfdf2"];
+    const OF_ARM: [&str; 12] = [
+        "d2f", "d2iz", "d2uiz", "f2d", "f2iz", "i2d", "i2f", "ui2d", "ui2f", "dadd", "ddiv", "dmul",
+    ];
+    if let Some(arm) = name.strip_prefix("__aeabi_") {
+        return OF_ARM.contains(&arm)
+            || ["dsub", "fadd", "fdiv", "fmul", "fsub"].contains(&arm)
+            || arm.starts_with("dcmp")
+            || arm.starts_with("fcmp");
+    }
+    ENDS.iter().chain(&CONVERSIONS).any(|end| name.ends_with(end))
+}
+
+/// The relocation of AOT code; for Thumb, without what is never called.
+pub fn relocation(core: &Path, target: &files::Target, out: &Path) -> PathBuf {
+    let file = target.relocation();
+    let path = core.join(&file);
+    if !target.is_thumb() {
+        return path;
+    }
+    let source = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let is_left_out = |line: &&str| {
+        let name = line
+            .trim()
+            .strip_prefix("REG_SYM(")
+            .and_then(|rest| rest.strip_suffix("),"));
+        name.is_some_and(is_soft_float)
+    };
+    let (left_out, kept): (Vec<&str>, Vec<&str>) = source.lines().partition(is_left_out);
+    assert!(
+        left_out.len() > 40,
+        "{file} has changed: see which of its symbols are never called"
+    );
+    let copy = out.join(path.file_name().expect("it is a file"));
+    fs::write(&copy, kept.join("\n")).expect("OUT_DIR can be written");
+    copy
+}
+
+/// The path of a copy in which each left text, which must occur once, is the right one.
 fn changed(core: &Path, file: &str, out: &Path, changes: &[(&str, &str)]) -> PathBuf {
-    let path = crate::existing(core, file);
-    let mut source = fs::read_to_string(&path).expect("WAMR's sources are text");
+    let path = core.join(file);
+    let mut source = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     for (theirs, ours) in changes {
         assert_eq!(
             source.matches(theirs).count(),
             1,
-            "{file} has changed: see whether it still needs what build/patch.rs does to it, and mend that: {theirs}"
+            "{file} has changed: see whether it still needs what build/patch.rs does to it, and mend that"
         );
         source = source.replace(theirs, ours);
     }

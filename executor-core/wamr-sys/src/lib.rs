@@ -8,8 +8,11 @@
 
 use core::ffi::{c_char, c_void};
 
+#[cfg(target_os = "none")]
+pub mod bare;
+
 /// The instruction set of the AOT code that this build of WAMR loads, in the words of WAMR's compiler: `x86_64`,
-/// `aarch64v8`, `armv7`, `armv6`.
+/// `aarch64v8`, `armv7`, `armv6`, `thumbv7em`.
 pub const AOT_TARGET: &str = env!("WAMR_SYS_AOT_TARGET");
 
 /// Declares a type that only WAMR can look into.

@@ -7,7 +7,7 @@
 
 pub mod bounded;
 mod debian;
-mod packages;
+pub mod packages;
 mod rustup;
 mod standard_library;
 

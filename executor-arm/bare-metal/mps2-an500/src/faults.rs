@@ -1,0 +1,74 @@
+//! What nothing can go on from: it is told, noted for the next boot, and the board is reset.
+
+use core::fmt::{self, Write};
+use core::panic::PanicInfo;
+
+use cortex_m::peripheral::SCB;
+use cortex_m_rt::{ExceptionFrame, exception};
+use executor_bare_metal::board::Console;
+
+use crate::{BOOT_RECORD, machine, uart};
+
+struct Errors;
+
+impl Write for Errors {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        uart::write(Console::Errors, text.as_bytes());
+        Ok(())
+    }
+}
+
+fn give_up(why: fmt::Arguments<'_>) -> ! {
+    BOOT_RECORD.note(why);
+    // The console takes everything.
+    let _ = writeln!(Errors, "\n{why}\nreset");
+    SCB::sys_reset()
+}
+
+#[panic_handler]
+fn panic(info: &PanicInfo<'_>) -> ! {
+    give_up(format_args!("{info}"))
+}
+
+/// Called by WAMR where it finds itself in a state that it takes for impossible.
+#[unsafe(no_mangle)]
+extern "C" fn abort() -> ! {
+    give_up(format_args!("abort"))
+}
+
+#[exception]
+unsafe fn HardFault(frame: &ExceptionFrame) -> ! {
+    // SAFETY: reads registers that tell of faults.
+    let core = unsafe { cortex_m::Peripherals::steal() };
+    give_up(format_args!(
+        "fault at {:#010x}: CFSR {:#010x}, HFSR {:#010x}, MMFAR {:#010x}, BFAR {:#010x}, LR {:#010x}",
+        frame.pc(),
+        core.SCB.cfsr.read(),
+        core.SCB.hfsr.read(),
+        core.SCB.mmfar.read(),
+        core.SCB.bfar.read(),
+        frame.lr()
+    ))
+}
+
+/// Interrupts, and whatever else comes without being asked for.
+#[exception]
+unsafe fn DefaultHandler(number: i16) {
+    if machine::interrupt(number) {
+        return;
+    }
+    // SAFETY: reads registers that tell of faults.
+    let core = unsafe { cortex_m::Peripherals::steal() };
+    give_up(format_args!(
+        "exception {number}: CFSR {:#010x}, MMFAR {:#010x}, BFAR {:#010x}",
+        core.SCB.cfsr.read(),
+        core.SCB.mmfar.read(),
+        core.SCB.bfar.read()
+    ))
+}
+
+/// The watchdog has run out once: the timer's interrupt has not come, or has fed it no more.
+#[exception]
+unsafe fn NonMaskableInt() {
+    give_up(format_args!("the watchdog: no interrupt of the timer"));
+}
