@@ -183,7 +183,6 @@ pub fn interpreter(target: &Target) -> &'static str {
 /// Compiled from a changed copy (`patch`). Below WAMR's `core`.
 pub const AOT_LOADER: &str = "iwasm/aot/aot_loader.c";
 
-/// Relocates AOT code. For Thumb, compiled from a changed copy (`patch`). Below WAMR's `core`.
 /// Compiled from a changed copy (`patch`). Below WAMR's `core`.
 pub const MODULE_LOADER: &str = "iwasm/interpreter/wasm_loader.c";
 

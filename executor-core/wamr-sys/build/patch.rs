@@ -187,7 +187,7 @@ fn is_soft_float(name: &str) -> bool {
 /// The relocation of AOT code; for Thumb, without what is never called.
 pub fn relocation(core: &Path, target: &files::Target, out: &Path) -> PathBuf {
     let file = target.relocation();
-    let path = core.join(&file);
+    let path = crate::existing(core, &file);
     if !target.is_thumb() {
         return path;
     }
@@ -209,10 +209,10 @@ pub fn relocation(core: &Path, target: &files::Target, out: &Path) -> PathBuf {
     copy
 }
 
-/// The path of a copy in which each left text, which must occur once, is the right one.
+/// The path of a copy in which each `theirs`, which must occur once, is `ours`.
 fn changed(core: &Path, file: &str, out: &Path, changes: &[(&str, &str)]) -> PathBuf {
-    let path = core.join(file);
-    let mut source = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let path = crate::existing(core, file);
+    let mut source = fs::read_to_string(&path).expect("WAMR's sources are text");
     for (theirs, ours) in changes {
         assert_eq!(
             source.matches(theirs).count(),

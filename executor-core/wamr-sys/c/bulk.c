@@ -9,7 +9,7 @@
 
 /* The flag of the run that this thread serves. AOT code runs only after wamr_sys_exec_env_bind, on the same thread; nothing else
  * looks here. */
-static _Thread_local const uint32_t *stop_of_run;
+static os_thread_local_attribute const uint32_t *stop_of_run;
 
 void
 wamr_sys_bulk_begin(const uint32_t *stop)
