@@ -4,7 +4,7 @@
 
 use executor_core::executor::{InitError, Outcome};
 use executor_core::openwhisk::{Addressee, Command};
-use executor_core::runtime::{OutOfMemory, Runtime as _};
+use executor_core::runtime::{Body, OutOfMemory, Runtime as _};
 use executor_core::wamr::Buffer as BareBuffer;
 
 use crate::server::BareExecutor;
@@ -30,7 +30,7 @@ pub(crate) fn load(executor: &BareExecutor, addressee: Addressee, baked: &Baked)
         Ok(body) => body,
         Err(error) => return failed(&error),
     };
-    let command = match Command::init(addressee, body) {
+    let command = match Command::init(addressee, Body::Owned(body)) {
         Ok(command) => command,
         Err(error) => return failed(&error),
     };

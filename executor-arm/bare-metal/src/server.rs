@@ -144,7 +144,8 @@ fn assemble(configuration: &'static Configuration, bodies_bytes: usize) -> BareE
     };
     let slots: Vec<_> = (0..configuration.containers_max).map(|_| Slot::default()).collect();
     let hashes = alloc::vec![0; configuration.containers_max];
-    Executor::new(engine, BareNode, settings, slots.leak(), hashes.leak())
+    let slots: &'static mut [Slot<_>] = slots.leak();
+    Executor::new(engine, BareNode, settings, Box::leak(Box::new(slots)), hashes.leak())
 }
 
 /// Each action of the image becomes a container of its name; the first is also that of the port of one action.

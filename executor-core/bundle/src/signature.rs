@@ -98,11 +98,13 @@ pub struct Verified([u8; HASH_BYTES]);
 impl Verified {
     fn of(message: &[u8; 64], key: &[u8; PUBLIC_KEY_BYTES], signature: &[u8; SIGNATURE_BYTES]) -> Self {
         // All parts have fixed lengths, so no two inputs run together to the same bytes.
-        let mut hash = blake3::Hasher::new();
-        hash.update(message);
-        hash.update(key);
-        hash.update(signature);
-        Verified(hash.finalize().into())
+        let mut all = [0; 64 + PUBLIC_KEY_BYTES + SIGNATURE_BYTES];
+        let (of_message, rest) = all.split_at_mut(message.len());
+        let (of_key, of_signature) = rest.split_at_mut(key.len());
+        of_message.copy_from_slice(message);
+        of_key.copy_from_slice(key);
+        of_signature.copy_from_slice(signature);
+        Verified(*blake3::hash(&all).as_bytes())
     }
 }
 

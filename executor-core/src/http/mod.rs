@@ -21,6 +21,7 @@ mod tests;
 
 pub use body::BodyError;
 pub use chunked::{ChunkedBody, Progress};
+pub(crate) use head::after_scheme;
 pub use head::{BodyLength, Framing, Head, HeadError, Status, Version, parse_head};
 pub use inbox::{Inbox, ReceiveError};
 pub use response::{Persistence, StatusCode, write_response};

@@ -11,6 +11,7 @@
 use core::fmt;
 
 use crate::executor::ContainerKey;
+use crate::http::after_scheme;
 use crate::limits::CONTAINER_ID_MAX_BYTES;
 
 /// What a connection was accepted on.
@@ -109,7 +110,7 @@ fn control_route(path: &str) -> Option<Route> {
 
 /// The path of a request target, without scheme, authority and query.
 fn path(target: &str) -> &str {
-    let target = match target.split_once("://") {
+    let target = match after_scheme(target) {
         Some((scheme, rest)) if !scheme.contains('/') => rest.find('/').and_then(|at| rest.get(at..)).unwrap_or("/"),
         _ => target,
     };

@@ -182,7 +182,8 @@ fn check_tables(module: &Module) -> Result<(), LoadError> {
 
 /// WAMR says only in words why it failed: "allocate memory failed", "allocate linear memory failed", "mmap memory failed", ….
 fn tells_of_memory(message: &Message) -> bool {
-    message.contains("memory failed")
+    let words = b"memory failed";
+    message.as_bytes().windows(words.len()).any(|found| found == words)
 }
 
 fn instantiate_error(error: NewError) -> RunError {
