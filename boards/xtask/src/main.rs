@@ -244,7 +244,10 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
         }
         Task::Instructions { boards, write } => {
             let boards = if boards.is_empty() {
-                found(test::TESTED)?
+                // Only the instructions of a process can be counted.
+                let mut tested = found(test::TESTED)?;
+                tested.retain(|board| board.bare.is_none());
+                tested
             } else {
                 found(boards)?
             };
