@@ -177,7 +177,13 @@ impl Qemu {
     /// QEMU with a board's image. Its log comes on standard output, what guests write on this process's standard output.
     /// `forwards`: ports of loopback, and the board's that they lead to.
     pub fn command(&self, board: &Board, image: &Path, forwards: &[(u16, u16)]) -> Result<Command> {
-        let Run::QemuSystem { arguments, network, .. } = &board.run else {
+        let Run::QemuSystem {
+            arguments,
+            network,
+            output: output_device,
+            ..
+        } = &board.run
+        else {
             bail!("{} is not emulated as a whole", board.name);
         };
         let forwards: String = forwards
@@ -191,11 +197,14 @@ impl Qemu {
             .args(arguments)
             .args(network.iter().map(|argument| argument.replace("{net}", &net)))
             .args(["-display", "none", "-monitor", "none", "-nodefaults"])
-            .args(["-semihosting-config", "enable=on,target=native"])
             .args(["-chardev", "stdio,id=errors,signal=off", "-serial", "chardev:errors"])
-            .args(["-chardev", &output, "-serial", "chardev:output"])
+            .args(["-chardev", &output])
+            .args(output_device)
             .arg("-kernel")
             .arg(image);
+        if board.bare.as_ref().is_some_and(|bare| bare.semihosting) {
+            command.args(["-semihosting-config", "enable=on,target=native"]);
+        }
         Ok(command)
     }
 }
