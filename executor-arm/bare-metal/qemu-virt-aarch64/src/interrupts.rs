@@ -17,14 +17,12 @@ const PRIORITIES: usize = 0x400;
 const TARGETS: usize = 0x800;
 
 const PRIORITY_MASK: usize = 0x04;
-/// For group 0.
 const ACKNOWLEDGE: usize = 0x0c;
 const END: usize = 0x10;
-/// For group 1.
-const ALIASED_ACKNOWLEDGE: usize = 0x20;
-const ALIASED_END: usize = 0x24;
 
 const BOTH_GROUPS: u32 = 0b11;
+/// One pair of registers acknowledges and ends both groups' interrupts: QEMU lacks group 1's own.
+const ACKNOWLEDGE_BOTH: u32 = 1 << 2;
 const GROUP_0_IS_FIQ: u32 = 1 << 3;
 
 /// The physical timer of EL1.
@@ -58,7 +56,7 @@ pub(crate) fn start() {
     enable(TIMER);
     enable(WATCHDOG);
     INTERFACE.write(PRIORITY_MASK, 0xff);
-    INTERFACE.write(CONTROL, BOTH_GROUPS | GROUP_0_IS_FIQ);
+    INTERFACE.write(CONTROL, BOTH_GROUPS | ACKNOWLEDGE_BOTH | GROUP_0_IS_FIQ);
     DISTRIBUTOR.write(CONTROL, BOTH_GROUPS);
 }
 
@@ -66,24 +64,14 @@ pub(crate) fn enable(number: u32) {
     DISTRIBUTOR.write(SET_ENABLE + (number / 32) as usize * 4, 1 << (number % 32));
 }
 
-/// Handle the interrupts that are pending as IRQ.
-pub(crate) fn take(mut handle: impl FnMut(u32)) {
-    take_from(ALIASED_ACKNOWLEDGE, ALIASED_END, &mut handle);
-}
-
-/// Handle the watchdog's, which is pending as FIQ.
-pub(crate) fn take_watchdog(mut handle: impl FnMut(u32)) {
-    take_from(ACKNOWLEDGE, END, &mut handle);
-}
-
-fn take_from(acknowledge: usize, end: usize, handle: &mut impl FnMut(u32)) {
-    loop {
-        let word = INTERFACE.read(acknowledge);
-        let number = word & 0x3ff;
-        if number >= SPURIOUS {
-            return;
-        }
-        handle(number);
-        INTERFACE.write(end, word);
+/// Handle the most urgent interrupt that is pending. Whether there was one.
+pub(crate) fn take(handle: impl FnOnce(u32)) -> bool {
+    let word = INTERFACE.read(ACKNOWLEDGE);
+    let number = word & 0x3ff;
+    if number >= SPURIOUS {
+        return false;
     }
+    handle(number);
+    INTERFACE.write(END, word);
+    true
 }

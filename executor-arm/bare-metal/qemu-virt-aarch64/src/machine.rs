@@ -122,12 +122,23 @@ impl Board for Machine {
 pub(crate) extern "C" fn interrupt() {
     // The watchdog sees a handler that does not end.
     instruction!("msr daifclr, #1");
-    interrupts::take(|number| {
+    while interrupts::take(|number| {
         if number == interrupts::TIMER {
             MACHINE.tick();
+        } else if number == interrupts::WATCHDOG {
+            watchdog::bark();
         } else if number == MACHINE.network.load(Ordering::Relaxed) {
             virtio::acknowledge(number);
             MACHINE.has_frame.store(true, Ordering::Relaxed);
+        }
+    }) {}
+}
+
+/// FIQ. It comes where IRQ is masked, too: no other interrupt than the watchdog's is handled.
+pub(crate) extern "C" fn fast_interrupt() {
+    interrupts::take(|number| {
+        if number == interrupts::WATCHDOG {
+            watchdog::bark();
         }
     });
 }

@@ -5,7 +5,7 @@
 
 use core::arch::global_asm;
 
-use crate::{faults, machine, main, translation, watchdog};
+use crate::{faults, machine, main, translation};
 
 global_asm!(
     ".section .text.start, \"ax\"",
@@ -186,5 +186,5 @@ global_asm!(
     ".pool",
     fault = sym faults::fault,
     interrupt = sym machine::interrupt,
-    watchdog = sym watchdog::interrupt,
+    watchdog = sym machine::fast_interrupt,
 );

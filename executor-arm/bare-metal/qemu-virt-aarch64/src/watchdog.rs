@@ -7,7 +7,7 @@
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use crate::registers::{read, write};
-use crate::{faults, interrupts};
+use crate::faults;
 
 /// Twice this without being fed, and the board is reset.
 const PERIOD_S: u64 = 2;
@@ -31,13 +31,11 @@ fn wait() {
     write!("cntp_cval_el0", read!("cntpct_el0") + PERIOD_S * read!("cntfrq_el0"));
 }
 
-/// FIQ.
-pub(crate) extern "C" fn interrupt() {
+/// It has run out.
+pub(crate) fn bark() {
     let link = read!("elr_el1");
-    interrupts::take_watchdog(|_| {
-        if HAS_RUN_OUT.swap(true, Ordering::Relaxed) {
-            faults::give_up(format_args!("the watchdog: it was not fed; last seen at {link:#x}"));
-        }
-        wait();
-    });
+    if HAS_RUN_OUT.swap(true, Ordering::Relaxed) {
+        faults::give_up(format_args!("the watchdog: it was not fed; last seen at {link:#x}"));
+    }
+    wait();
 }
