@@ -151,7 +151,7 @@ fn shorter_paths(project: &Project) -> Vec<String> {
 }
 
 /// What runs a board's program on this machine.
-pub fn command(board: &Board, program: &Path) -> Command {
+pub fn command(project: &Project, board: &Board, program: &Path) -> Command {
     match &board.run {
         Run::Native => Command::new(program),
         Run::QemuUser {
@@ -167,7 +167,9 @@ pub fn command(board: &Board, program: &Path) -> Command {
         Run::QemuSystem { .. } => {
             let mut command = Command::new(env::current_exe().unwrap_or_else(|_| "xtask".into()));
             command
-                .args(["emulate", "--board", &board.name, "--image"])
+                .args(["emulate", "--board", &board.name, "--cache"])
+                .arg(&project.cache)
+                .arg("--image")
                 .arg(program);
             command
         }

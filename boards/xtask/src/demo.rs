@@ -66,7 +66,7 @@ pub fn prepare(project: &Project, shell: Shell, board: &Board, toolchains: &Tool
 /// Build everything, start the invoker, and let `add` answer twice: interpreted, and as native code.
 pub fn demo(project: &Project, shell: Shell, board: &Board, toolchains: &Toolchains) -> Result<()> {
     let demonstration = prepare(project, shell, board, toolchains)?;
-    let invoker = Invoker::start(board, &demonstration.executor, &demonstration.public_key, None)?;
+    let invoker = Invoker::start(project, board, &demonstration.executor, &demonstration.public_key, None)?;
     println!("{}: invoker listening on {}", board.name, invoker.address);
     for (mode, bundle) in &demonstration.bundles {
         let cold = invoker.cold_starts(bundle, CONTAINERS, Then::Destroy)?;

@@ -30,6 +30,18 @@ pub struct Emulate {
     /// The image, if not the one that `cargo xtask build` has made last
     #[arg(long, value_name = "PATH")]
     image: Option<PathBuf>,
+    /// The folder of what is slow to make
+    #[arg(long, value_name = "PATH")]
+    pub cache: Option<PathBuf>,
+    /// A key that the image has to trust, or a file with it; may be repeated
+    #[arg(long, value_name = "KEY")]
+    trust: Vec<String>,
+    /// Accepted, since the executor on Linux takes it: a board has one thread
+    #[arg(long, hide = true)]
+    threads_max: Option<u32>,
+    /// The same: a board has the connections of its board.toml
+    #[arg(long, hide = true)]
+    connections_max: Option<u32>,
     /// More arguments for QEMU
     #[arg(long, value_name = "ARGUMENT", allow_hyphen_values = true)]
     qemu: Vec<String>,
@@ -69,6 +81,7 @@ pub fn emulate(project: &Project, arguments: &Emulate) -> Result<ExitCode> {
     if *arguments.listen.ip() != Ipv4Addr::LOCALHOST {
         bail!("an emulated board listens on 127.0.0.1 only");
     }
+    check_trust(&image, &arguments.trust)?;
     let qemu = Qemu::find(project, &board)?;
     for _ in 0..ATTEMPTS {
         let port = match arguments.listen.port() {
@@ -90,23 +103,42 @@ pub fn emulate(project: &Project, arguments: &Emulate) -> Result<ExitCode> {
     bail!("QEMU does not start")
 }
 
-/// Pass on what the board logs, with the address by which it is reached from here.
+/// Whether the image was built with these keys.
+fn check_trust(image: &Path, keys: &[String]) -> Result<()> {
+    let bytes = fs::read(image).with_context(|| format!("there is no image {}: build it", image.display()))?;
+    for key in keys {
+        let text = fs::read_to_string(key).unwrap_or_else(|_| key.clone());
+        let text = text.trim().as_bytes();
+        if !bytes.windows(text.len()).any(|window| window == text) {
+            bail!("the image does not trust {key}: build it with --trust");
+        }
+    }
+    Ok(())
+}
+
+/// Pass on what the board logs, with the address by which it is reached from here. That comes when the board knows the date, a
+/// second after its start at most: requests have deadlines.
 fn relay(child: &mut Child, port: u16) -> Result<(ExitStatus, bool)> {
     let log = BufReader::new(child.stdout.take().context("QEMU has no output")?);
-    let mut has_listened = false;
+    let (mut has_address, mut has_date, mut is_told) = (false, false, false);
     for line in log.split(b'\n') {
         let line = line?;
         let mut errors = std::io::stderr().lock();
         let text = String::from_utf8_lossy(&line);
-        if !has_listened && text.contains("listening on ") {
-            has_listened = true;
-            writeln!(errors, "listening on 127.0.0.1:{port} (an emulated board)")?;
+        if !has_address && text.contains("listening on ") {
+            has_address = true;
+        } else if !has_date && text.ends_with("the date is known") {
+            has_date = true;
         } else {
             errors.write_all(&line)?;
             errors.write_all(b"\n")?;
         }
+        if has_address && has_date && !is_told {
+            is_told = true;
+            writeln!(errors, "listening on 127.0.0.1:{port} (an emulated board)")?;
+        }
     }
-    Ok((child.wait()?, has_listened))
+    Ok((child.wait()?, is_told))
 }
 
 /// A port of loopback that nobody has.

@@ -14,6 +14,7 @@ use boards::{Board, Run};
 use serde_json::Value;
 
 use crate::build;
+use crate::project::Project;
 use crate::http::{Connection, Reply};
 use crate::resident;
 
@@ -68,7 +69,7 @@ pub struct Invoker {
 
 impl Invoker {
     /// Start a board's executor, as it runs on this machine, with room for `containers_max` containers if that is given.
-    pub fn start(board: &Board, executor: &Path, public_key: &Path, containers_max: Option<usize>) -> Result<Self> {
+    pub fn start(project: &Project, board: &Board, executor: &Path, public_key: &Path, containers_max: Option<usize>) -> Result<Self> {
         let containers_max = containers_max.map(|most| format!("--max-containers={most}"));
         // A board without an operating system has both in its image.
         let mut options: Vec<OsString> = Vec::new();
@@ -76,7 +77,7 @@ impl Invoker {
             options.extend(["--trust".into(), public_key.into()]);
             options.extend(containers_max.map(OsString::from));
         }
-        let mut child = build::command(board, executor)
+        let mut child = build::command(project, board, executor)
             .args(["invoker", "--listen", "127.0.0.1:0"])
             .args(options)
             .stdin(Stdio::null())

@@ -161,7 +161,11 @@ const WASM_TARGETS: &[&str] = &["wasm32-unknown-unknown", "wasm32-wasip1"];
 const BARE_TARGET: &str = "thumbv7em-none-eabihf";
 
 fn run(arguments: &Arguments) -> Result<ExitCode> {
-    let project = Project::find()?;
+    let project = match &arguments.command {
+        // The tests start it without an environment.
+        Task::Emulate(emulate::Emulate { cache: Some(cache), .. }) => Project::with_cache(cache.clone())?,
+        _ => Project::find()?,
+    };
     let shell = Shell {
         is_verbose: arguments.verbose,
     };

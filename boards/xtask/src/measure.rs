@@ -25,7 +25,7 @@ pub fn measure(project: &Project, shell: Shell, board: &Board, toolchains: &Tool
         let Demonstration {
             executor, public_key, ..
         } = &demonstration;
-        Invoker::start(board, executor, public_key, Some(2 * COLD_STARTS))
+        Invoker::start(project, board, executor, public_key, Some(2 * COLD_STARTS))
     };
     println!("binary: {} bytes", demonstration.executor.metadata()?.len());
     for (mode, bundle) in &demonstration.bundles {

@@ -18,16 +18,21 @@ pub struct Project {
 
 impl Project {
     pub fn find() -> Result<Self> {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .ancestors()
-            .nth(2)
-            .context("xtask lies in boards/xtask")?;
-        let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), |dir| root.join(dir));
         let cache = env::var_os("XDG_CACHE_HOME")
             .map(PathBuf::from)
             .or_else(|| env::var_os("HOME").map(|home| Path::new(&home).join(".cache")))
             .context("neither XDG_CACHE_HOME nor HOME is set: where shall the cache be?")?
             .join("edge-executor");
+        Self::with_cache(cache)
+    }
+
+    /// The same with this cache, whatever the environment says.
+    pub fn with_cache(cache: PathBuf) -> Result<Self> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .ancestors()
+            .nth(2)
+            .context("xtask lies in boards/xtask")?;
+        let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), |dir| root.join(dir));
         Ok(Project {
             root: root.to_owned(),
             target,

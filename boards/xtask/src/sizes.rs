@@ -94,7 +94,7 @@ fn measure(project: &Project, shell: Shell, board: &Board, toolchains: &Toolchai
         let Demonstration {
             executor, public_key, ..
         } = &demonstration;
-        Invoker::start(board, executor, public_key, containers_max)
+        Invoker::start(project, board, executor, public_key, containers_max)
     };
     let (binary, text) = of_program(&demonstration.executor)?;
     let idle = start(None)?.resident_bytes()?;

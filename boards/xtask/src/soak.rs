@@ -84,7 +84,7 @@ pub fn soak(project: &Project, shell: Shell, board: &Board, toolchains: &Toolcha
     let Demonstration {
         executor, public_key, ..
     } = &demonstration;
-    let invoker = Invoker::start(board, executor, public_key, Some(extent.containers))?;
+    let invoker = Invoker::start(project, board, executor, public_key, Some(extent.containers))?;
     shell.say(&format!(
         "{}: {} containers at once, {CLIENTS} clients, {:.0} s",
         board.name,

@@ -121,7 +121,7 @@ const NATIVE_STEPS: &[OfBoard] = &[Step {
 const TESTED: &[&str] = &["linux-amd64", "rpi-4", "rpi-2", "rpi-zero"];
 
 /// The boards that the tests' bundles carry native code for.
-const FLEET: &[&str] = &["linux-amd64", "rpi-4", "rpi-2", "rpi-zero"];
+const FLEET: &[&str] = &["linux-amd64", "rpi-4", "rpi-2", "rpi-zero", "mps2-an500"];
 
 /// Names and meanings of the steps.
 pub fn steps() -> impl Iterator<Item = (&'static str, &'static str)> {
@@ -445,7 +445,7 @@ fn sockets(context: &BoardContext<'_>) -> Result<()> {
         .join("boards")
         .join(&board.name)
         .join(&board.build.package);
-    let command = build::command(board, &executor);
+    let command = build::command(project, board, &executor);
     let words: Vec<&str> = [command.get_program()]
         .into_iter()
         .chain(command.get_args())

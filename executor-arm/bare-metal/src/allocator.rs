@@ -30,6 +30,13 @@ struct Pools {
     small: Pool,
     large: Pool,
     is_given: bool,
+    /// What was asked for and not given back.
+    taken_bytes: usize,
+}
+
+/// How much is allocated, in bytes.
+pub(crate) fn taken_bytes() -> usize {
+    ALLOCATOR.0.lock().taken_bytes
 }
 
 // SAFETY: the pools' memory is a static and a region that nobody else uses: it may be handed out from any context.
@@ -40,6 +47,7 @@ static ALLOCATOR: Allocator = Allocator(Mutex::new(Pools {
     small: Pool::new(),
     large: Pool::new(),
     is_given: false,
+    taken_bytes: 0,
 }));
 
 static mut SMALL_POOL: [MaybeUninit<u8>; SMALL_POOL_BYTES] = [MaybeUninit::uninit(); SMALL_POOL_BYTES];
@@ -71,7 +79,9 @@ impl Pools {
 
     fn allocate(&mut self, layout: Layout) -> Option<NonNull<u8>> {
         let small = (layout.size() <= SMALL_MAX_BYTES).then(|| self.small.allocate(layout));
-        small.flatten().or_else(|| self.large.allocate(layout))
+        let block = small.flatten().or_else(|| self.large.allocate(layout))?;
+        self.taken_bytes += layout.size();
+        Some(block)
     }
 
     fn pool_of(&mut self, pointer: NonNull<u8>) -> &mut Pool {
@@ -95,6 +105,7 @@ unsafe impl GlobalAlloc for Allocator {
             let mut pools = self.0.lock();
             // SAFETY: the caller's promise: a block of `alloc`, with its layout; the pool is the one that it came from.
             unsafe { pools.pool_of(pointer).deallocate(pointer, layout.align()) };
+            pools.taken_bytes -= layout.size();
         }
     }
 
@@ -110,6 +121,7 @@ unsafe impl GlobalAlloc for Allocator {
             // SAFETY: the caller's promise: a block of `alloc`, with its layout; the pool is the one that it came from.
             let moved = unsafe { pools.pool_of(old).reallocate(old, new_layout) };
             if let Some(moved) = moved {
+                pools.taken_bytes = pools.taken_bytes - layout.size() + new_size;
                 return moved.as_ptr();
             }
             if !Pools::is_small(old) {
@@ -124,6 +136,7 @@ unsafe impl GlobalAlloc for Allocator {
         unsafe { new.copy_from_nonoverlapping(old, layout.size().min(new_size)) };
         // SAFETY: as above; its content has moved.
         unsafe { pools.small.deallocate(old, layout.align()) };
+        pools.taken_bytes = pools.taken_bytes - layout.size() + new_size;
         new.as_ptr()
     }
 }

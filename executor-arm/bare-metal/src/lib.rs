@@ -14,6 +14,7 @@
 //! | [`console`] | logs |
 //! | [`boot_record`] | what outlives a reset: why there was one |
 //! | [`baked`] | actions in flash |
+//! | `status` | what a board tells of itself: `GET /` |
 //! | [`one_core`] | the lock of a machine with one core and no threads |
 //!
 //! **Invariants.** One thread; the timer's interrupt is the only handler that runs code of this crate. It never waits for a
@@ -37,6 +38,7 @@ pub mod console;
 pub mod host;
 pub mod node;
 pub mod one_core;
+mod status;
 
 pub use board::{Board, Configuration, Memory, Region};
 pub use server::start;

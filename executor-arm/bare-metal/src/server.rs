@@ -22,7 +22,7 @@ use crate::network::{NETWORK, Network, Port, with};
 use crate::node::BareNode;
 use crate::one_core::{Mutex, OneCore};
 use crate::watch::{self, Seat};
-use crate::{allocator, console};
+use crate::{allocator, console, status};
 
 /// The executor on a board.
 pub(crate) type BareExecutor = Executor<'static, Engine<BareHost, OneCore>, BareNode, OneCore>;
@@ -69,7 +69,7 @@ pub fn start<D: Device + Send + 'static>(
     let executor = assemble(configuration, bodies_bytes);
     let action = executor.create_fixed().ok();
     load_baked(&executor, action, configuration);
-    serve(&executor, action, board)
+    serve(&executor, action, board, configuration)
 }
 
 /// Give the allocator and WAMR what is theirs.
@@ -161,11 +161,21 @@ fn load_baked(executor: &BareExecutor, action: Option<ContainerKey>, configurati
     }
 }
 
-fn serve(executor: &BareExecutor, action: Option<ContainerKey>, board: &dyn Board) -> ! {
+fn serve(
+    executor: &BareExecutor,
+    action: Option<ContainerKey>,
+    board: &dyn Board,
+    configuration: &Configuration,
+) -> ! {
     let mut memory = alloc::vec![0; INBOX_BYTES];
     let mut inbox = Inbox::new(&mut memory);
+    let mut knows_date = false;
     loop {
         watch::note_progress();
+        if !knows_date && watch::knows_date() {
+            knows_date = true;
+            log::info!("the date is known");
+        }
         let now_us = board::uptime_us();
         let claimed = with(|network| {
             network.poll(now_us);
@@ -177,7 +187,9 @@ fn serve(executor: &BareExecutor, action: Option<ContainerKey>, board: &dyn Boar
                     (Port::Action, Some(key)) => Listener::Container(key),
                     _ => Listener::Control,
                 };
-                let is_kept = converse(executor, &mut inbox, index, listener);
+                let is_kept = status::is_asked(index)
+                    .then(|| status::answer(executor, configuration, index))
+                    .unwrap_or_else(|| converse(executor, &mut inbox, index, listener));
                 with(|network| network.release(index, is_kept, board::uptime_us()));
             }
             None => {

@@ -92,6 +92,11 @@ pub(crate) fn epoch_ms() -> Option<u64> {
     CLOCK.try_lock()?.epoch_ms(board::uptime_ms())
 }
 
+/// Whether the date is known as exactly as ticks come.
+pub(crate) fn knows_date() -> bool {
+    CLOCK.try_lock().is_some_and(|clock| matches!(*clock, Clock::Fine { .. }))
+}
+
 /// The thread moves.
 pub(crate) fn note_progress() {
     #[expect(clippy::cast_possible_truncation, reason = "differences count")]

@@ -27,9 +27,17 @@ const CONSTANT: &str = "            if (is_expr_binary_op(ctx->stack[j].expr->in
 const CHECKED_CONSTANT: &str =
     "            if (ctx->stack[j].expr && is_expr_binary_op(ctx->stack[j].expr->init_expr_type)) {";
 
-/// The loader that refuses a bad constant expression without following a null pointer.
+/// A module lies where a client's JSON has it. Some processors fault at a number that is not aligned, if the compiler takes it
+/// for one that is (Armv7-M: LDM, LDRD).
+const READ: &str = "    (p += sizeof(Type), *(Type *)(p - sizeof(Type)))";
+const READ_ANYWHERE: &str = "    (p += sizeof(Type),               \\\n     \
+     ((struct __attribute__((packed)) { \\\n         Type value;                    \\\n     \
+     } *)(p - sizeof(Type)))->value)";
+
+/// The loader that refuses a bad constant expression without following a null pointer, and reads numbers wherever they lie.
 pub fn module_loader(core: &Path, out: &Path) -> PathBuf {
-    changed(core, files::MODULE_LOADER, out, CONSTANT, CHECKED_CONSTANT)
+    let changes = [(CONSTANT, CHECKED_CONSTANT), (READ, READ_ANYWHERE)];
+    changed(core, files::MODULE_LOADER, out, &changes)
 }
 
 /// The interpreter with its poll.
@@ -40,12 +48,12 @@ pub fn polling_interpreter(core: &Path, file: &str, out: &Path) -> PathBuf {
         CLASSIC_POLL
     };
     let ours = poll.replacen("#if WASM_ENABLE_THREAD_MGR != 0\n", &format!("{OUR_POLL}#if 0\n"), 1);
-    changed(core, file, out, poll, &ours)
+    changed(core, file, out, &[(poll, &ours)])
 }
 
 /// The loader that takes code which polls.
 pub fn loader_of_interruptible_code(core: &Path, out: &Path) -> PathBuf {
-    changed(core, files::AOT_LOADER, out, REFUSAL, NO_REFUSAL)
+    changed(core, files::AOT_LOADER, out, &[(REFUSAL, NO_REFUSAL)])
 }
 
 /// What compilers call for floating-point numbers where the processor has no instructions for them, by the ends of its names.
@@ -85,16 +93,19 @@ pub fn relocation(core: &Path, target: &files::Target, out: &Path) -> PathBuf {
     copy
 }
 
-/// The path of a copy in which `theirs`, which must occur once, is `ours`.
-fn changed(core: &Path, file: &str, out: &Path, theirs: &str, ours: &str) -> PathBuf {
-    let path = crate::existing(core, file);
-    let source = fs::read_to_string(&path).expect("WAMR's sources are text");
-    assert_eq!(
-        source.matches(theirs).count(),
-        1,
-        "{file} has changed: see whether it still needs what build/patch.rs does to it, and mend that"
-    );
+/// The path of a copy in which each left text, which must occur once, is the right one.
+fn changed(core: &Path, file: &str, out: &Path, changes: &[(&str, &str)]) -> PathBuf {
+    let path = core.join(file);
+    let mut source = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    for (theirs, ours) in changes {
+        assert_eq!(
+            source.matches(theirs).count(),
+            1,
+            "{file} has changed: see whether it still needs what build/patch.rs does to it, and mend that"
+        );
+        source = source.replace(theirs, ours);
+    }
     let copy = out.join(path.file_name().expect("it is a file"));
-    fs::write(&copy, source.replace(theirs, ours)).expect("OUT_DIR can be written");
+    fs::write(&copy, source).expect("OUT_DIR can be written");
     copy
 }

@@ -257,6 +257,25 @@ impl Server {
         self.memory_kib("VmRSS:")
     }
 
+    /// The memory that it has, in bytes: what a board tells of itself, or the process's resident memory.
+    pub fn memory_bytes(&self) -> Option<u64> {
+        match self.board_status() {
+            Some(status) => {
+                let bytes = |name: &str| status["memory"][name].as_u64().unwrap();
+                Some(bytes("engine_bytes") + bytes("bodies_bytes"))
+            }
+            None => self.resident_kib().map(|kib| kib * 1024),
+        }
+    }
+
+    /// What a board without an operating system tells of itself; `None` from the others.
+    pub fn board_status(&self) -> Option<serde_json::Value> {
+        let mut client = self.client();
+        client.send(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        let response = client.receive()?;
+        (response.status == 200).then(|| response.json())
+    }
+
     fn memory_kib(&self, field: &str) -> Option<u64> {
         if is_emulated() {
             return None;

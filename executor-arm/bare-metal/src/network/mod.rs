@@ -59,6 +59,8 @@ pub(crate) trait Operations: Send {
     /// The request of a connection has been served.
     fn release(&mut self, index: usize, is_kept: bool, now_us: u64);
     fn receive(&mut self, index: usize, into: &mut [u8]) -> Io;
+    /// Copy what has come without taking it. So many bytes.
+    fn peek(&mut self, index: usize, into: &mut [u8]) -> usize;
     fn send(&mut self, index: usize, bytes: &[u8]) -> Io;
     /// Whether the client has closed its connection, or its half of it.
     fn has_gone(&mut self, index: usize) -> bool;

@@ -386,6 +386,10 @@ impl<D: Device + Send> Operations for Network<D> {
         }
     }
 
+    fn peek(&mut self, index: usize, into: &mut [u8]) -> usize {
+        self.socket(index).map_or(0, |socket| socket.peek_slice(into).unwrap_or(0))
+    }
+
     fn send(&mut self, index: usize, bytes: &[u8]) -> Io {
         match self.socket(index).map(|socket| socket.send_slice(bytes)) {
             Some(Ok(0)) => Io::WouldBlock,
