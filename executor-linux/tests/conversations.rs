@@ -54,7 +54,12 @@ fn several_clients_at_once_get_what_is_theirs() {
         for client in 0..6 {
             let server = &server;
             scope.spawn(move || {
-                assert_eq!(server.post(&format!("/s{client}/init"), &init_body(&guests::echo())).status, 200);
+                assert_eq!(
+                    server
+                        .post(&format!("/s{client}/init"), &init_body(&guests::echo()))
+                        .status,
+                    200
+                );
                 let mut connection = server.client();
                 for run in 0..50 {
                     let value = format!(r#"{{"client":{client},"run":{run}}}"#);
@@ -131,6 +136,7 @@ fn sentinels_end_each_activation_on_both_streams() {
     for (stream, text) in [(&server.stdout, "out"), (&server.stderr, "err")] {
         let said = stream.wait_until("two sentinels", |said| said.matches(SENTINEL).count() == 2);
         let activation = format!("{text}\n{SENTINEL}\n");
-        assert!(said.contains(&activation.repeat(2)), "{said}");
+        // The end of the last line may be on its way.
+        assert!(said.contains(activation.repeat(2).trim_end()), "{said}");
     }
 }

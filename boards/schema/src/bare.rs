@@ -152,12 +152,15 @@ impl Bare {
 
     /// What is left for linear memories.
     fn pages_kib(&self) -> Option<u64> {
-        let others = self.bodies_kib.checked_add(self.engine_kib)?.checked_add(self.code_kib)?;
+        let others = self
+            .bodies_kib
+            .checked_add(self.engine_kib)?
+            .checked_add(self.code_kib)?;
         self.guests.kib.checked_sub(others).filter(|kib| *kib >= 64)
     }
 
     /// The regions of `guests`, as (name, start, bytes): native code, linear memories, WAMR's heap, bodies.
-    fn regions(&self) -> [(&'static str, u64, u64); 4] {
+    pub(crate) fn regions(&self) -> [(&'static str, u64, u64); 4] {
         let mut start = self.guests.start;
         [
             ("CODE", self.code_kib),
@@ -181,7 +184,11 @@ impl Bare {
         for (name, start, bytes) in [
             ("FLASH", flash.start, flash.kib * 1024),
             ("STACK", ram.start, self.stack_kib * 1024),
-            ("HANDLER_STACK", ram.start + self.stack_kib * 1024, self.handler_stack_kib * 1024),
+            (
+                "HANDLER_STACK",
+                ram.start + self.stack_kib * 1024,
+                self.handler_stack_kib * 1024,
+            ),
             ("RAM", ram.start + stacks, self.ram_max_kib * 1024 - stacks),
         ] {
             let _ = writeln!(text, "    {name} : ORIGIN = {start:#x}, LENGTH = {bytes:#x}");

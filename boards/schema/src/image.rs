@@ -24,8 +24,14 @@ pub fn build_script(name: &str) {
     let bare = board.bare.as_ref().expect("board.toml has [bare]");
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("Cargo sets OUT_DIR"));
     write(&out.join("memory.x"), &bare.memory_script());
-    write(&out.join("description.rs"), &bare.constants(name, board.node.containers_max));
-    write(&out.join("image.rs"), &image(&lines("EXECUTOR_TRUST"), &lines("EXECUTOR_BAKE")));
+    write(
+        &out.join("description.rs"),
+        &bare.constants(name, board.node.containers_max),
+    );
+    write(
+        &out.join("image.rs"),
+        &image(&lines("EXECUTOR_TRUST"), &lines("EXECUTOR_BAKE")),
+    );
     println!("cargo:rustc-link-search={}", out.display());
 }
 

@@ -18,8 +18,8 @@ use std::path::Path;
 use serde::Deserialize;
 
 pub use bare::{Area, Bare, Network};
-pub use image::build_script;
 pub use error::BoardError;
+pub use image::build_script;
 
 /// The boards of this repository, as (name, text), sorted by name.
 const COMPILED_IN: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/boards.rs"));

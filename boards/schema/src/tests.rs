@@ -39,8 +39,8 @@ fn mistakes_are_named() {
         ("program =", "programme =", "unknown field `programme`"),
         (
             "\"qemu-user\"\nprogram",
-            "\"qemu-system\"\nprogram",
-            "unknown variant `qemu-system`",
+            "\"qemu-whatever\"\nprogram",
+            "unknown variant `qemu-whatever`",
         ),
         ("package = \"executor-arm\"", "package = \"\"", "one word"),
         ("cpu = \"cortex-a72\"", "cpu = \"cortex a72\"", "one word"),
@@ -69,4 +69,52 @@ fn a_board_is_found_by_name_or_path() {
     assert!(error.contains("no board `rpi-9`") && error.contains("rpi-4"), "{error}");
     let error = Board::find("no/such/board.toml").unwrap_err().to_string();
     assert!(error.contains("cannot read no/such/board.toml"), "{error}");
+}
+
+const BARE: &str = include_str!("../../mps2-an500/board.toml");
+
+#[test]
+fn a_memory_map_that_cannot_work_is_named() {
+    for (from, to, said) in [
+        ("start = 0x2000_0000, kib", "start = 0x0000_1000, kib", "overlap"),
+        ("stack_kib = 96", "stack_kib = 32", "stack_kib"),
+        ("flash_max_kib = 256", "flash_max_kib = 8192", "flash_max_kib"),
+        ("bodies_kib = 6144", "bodies_kib = 16384", "bodies_kib"),
+        ("code_kib = 1024", "code_kib = 1536", "power of two"),
+        ("instance_max_kib = 4096", "instance_max_kib = 9999", "instance_max_kib"),
+        ("02:00:00:00:05:00", "01:00:00:00:05:00", "mac"),
+        ("02:00:00:00:05:00", "02:00:00:00:05", "mac"),
+        ("control_port = 9000", "control_port = 8080", "ports differ"),
+        ("connections = 12", "connections = 65", "connections"),
+        ("method = \"qemu-system\"", "method = \"native\"", "or neither"),
+    ] {
+        let text = BARE.replace(from, to);
+        assert_ne!(text, BARE, "{from} is in the file");
+        let error = Board::parse("mps2-an500", &text).unwrap_err().to_string();
+        assert!(error.contains(said), "{to}: {error}");
+    }
+    let without: Vec<&str> = BARE.split("[bare]").collect();
+    let error = Board::parse("mps2-an500", without[0]).unwrap_err().to_string();
+    assert!(error.contains("or neither"), "{error}");
+}
+
+#[test]
+fn the_regions_of_guests_fill_them_without_a_gap() {
+    let bare = Board::parse("mps2-an500", BARE).unwrap().bare.unwrap();
+    let mut next = bare.guests.start;
+    for (name, start, bytes) in bare.regions() {
+        assert_eq!(start, next, "{name}");
+        assert!(bytes > 0, "{name}");
+        next += bytes;
+    }
+    assert_eq!(next, bare.guests.start + bare.guests.kib * 1024);
+    let script = bare.memory_script();
+    // 512 KiB in all: 96 and 16 of stacks, the rest.
+    for line in [
+        "STACK : ORIGIN = 0x20000000, LENGTH = 0x18000",
+        "HANDLER_STACK : ORIGIN = 0x20018000, LENGTH = 0x4000",
+        "RAM : ORIGIN = 0x2001c000, LENGTH = 0x64000",
+    ] {
+        assert!(script.contains(line), "{line}: {script}");
+    }
 }

@@ -1,8 +1,8 @@
 //! Building what the demo and the tests use: the executor, the tools, the actions and their bundles.
 
-use std::{env, fs};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::{env, fs};
 
 use anyhow::{Context, Result, bail};
 use boards::{Board, Build, Interpreter, Run};
@@ -31,13 +31,17 @@ impl Image {
     /// Read the keys, and find the bundles.
     pub fn new(board: &Board, trust: &[String], bake: &[PathBuf]) -> Result<Self> {
         if board.bare.is_none() && !(trust.is_empty() && bake.is_empty()) {
-            bail!("--trust and --bake are for boards without an operating system: {} gets both when it runs", board.name);
+            bail!(
+                "--trust and --bake are for boards without an operating system: {} gets both when it runs",
+                board.name
+            );
         }
         let key = |value: &String| {
             if value.starts_with("ed25519-public:") {
                 return Ok(value.clone());
             }
-            let text = fs::read_to_string(value).with_context(|| format!("--trust {value}: neither a key nor a file"))?;
+            let text =
+                fs::read_to_string(value).with_context(|| format!("--trust {value}: neither a key nor a file"))?;
             Ok(text.trim().to_owned())
         };
         let bundle = |path: &PathBuf| {
@@ -54,6 +58,11 @@ impl Image {
 pub fn program(project: &Project, board: &Board) -> PathBuf {
     let folder = project.target.join("boards").join(&board.name);
     folder.join(&board.build.package)
+}
+
+/// Where the image of a board is kept that trusts no key, for the tests.
+pub fn untrusting(program: &Path) -> PathBuf {
+    program.with_extension("untrusting")
 }
 
 /// The executor for a board. Boards of one target share what is built for it, but not the program. One without an operating
@@ -109,7 +118,12 @@ pub fn executor_with(
             .env("EXECUTOR_TRUST", image.trust.join("\n"))
             .env(
                 "EXECUTOR_BAKE",
-                image.bake.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join("\n"),
+                image
+                    .bake
+                    .iter()
+                    .map(|path| path.display().to_string())
+                    .collect::<Vec<_>>()
+                    .join("\n"),
             )
             .arg("--target-dir")
             .arg(&built);
@@ -142,8 +156,15 @@ fn shorter_paths(project: &Project) -> Vec<String> {
     let home = env::var_os("CARGO_HOME")
         .map(PathBuf::from)
         .or_else(|| env::var_os("HOME").map(|home| Path::new(&home).join(".cargo")));
-    let registries = home.map(|home| home.join("registry/src")).and_then(|folder| fs::read_dir(folder).ok());
-    folders.extend(registries.into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path())));
+    let registries = home
+        .map(|home| home.join("registry/src"))
+        .and_then(|folder| fs::read_dir(folder).ok());
+    folders.extend(
+        registries
+            .into_iter()
+            .flatten()
+            .filter_map(|entry| Some(entry.ok()?.path())),
+    );
     folders
         .iter()
         .map(|folder| format!("--remap-path-prefix={}/=", folder.display()))

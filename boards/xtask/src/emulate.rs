@@ -42,6 +42,9 @@ pub struct Emulate {
     /// The same: a board has the connections of its board.toml
     #[arg(long, hide = true)]
     connections_max: Option<u32>,
+    /// The same: a board logs what it logs
+    #[arg(long, hide = true)]
+    log: Option<String>,
     /// More arguments for QEMU
     #[arg(long, value_name = "ARGUMENT", allow_hyphen_values = true)]
     qemu: Vec<String>,
@@ -73,7 +76,10 @@ impl Port {
 /// Run a board until it or this process ends.
 pub fn emulate(project: &Project, arguments: &Emulate) -> Result<ExitCode> {
     let board = Board::find(&arguments.board)?;
-    let bare = board.bare.as_ref().context("the board has an operating system: run its program")?;
+    let bare = board
+        .bare
+        .as_ref()
+        .context("the board has an operating system: run its program")?;
     let image = arguments
         .image
         .clone()
@@ -82,6 +88,13 @@ pub fn emulate(project: &Project, arguments: &Emulate) -> Result<ExitCode> {
         bail!("an emulated board listens on 127.0.0.1 only");
     }
     check_trust(&image, &arguments.trust)?;
+    // A program that is given no key trusts none.
+    let untrusting = crate::build::untrusting(&image);
+    let image = if arguments.trust.is_empty() && untrusting.is_file() {
+        untrusting
+    } else {
+        image
+    };
     let qemu = Qemu::find(project, &board)?;
     for _ in 0..ATTEMPTS {
         let port = match arguments.listen.port() {
@@ -258,8 +271,7 @@ fn unpack(wanted: &[String], root: &Path) -> Result<()> {
         fs::create_dir_all(&partial)?;
         archive.unpack(&all, &["./usr/share/doc", "./usr/share/man"], &partial)
     };
-    fetch(&Archive::of_the_system())
-        .or_else(|_| fetch(&Archive::fresh(&root.with_extension("apt"))?))?;
+    fetch(&Archive::of_the_system()).or_else(|_| fetch(&Archive::fresh(&root.with_extension("apt"))?))?;
     let _ = fs::remove_dir_all(root);
     fs::rename(&partial, root)?;
     Ok(())

@@ -14,8 +14,8 @@ use boards::{Board, Run};
 use serde_json::Value;
 
 use crate::build;
-use crate::project::Project;
 use crate::http::{Connection, Reply};
+use crate::project::Project;
 use crate::resident;
 
 /// What `add` is asked, and what it has to answer.
@@ -69,7 +69,13 @@ pub struct Invoker {
 
 impl Invoker {
     /// Start a board's executor, as it runs on this machine, with room for `containers_max` containers if that is given.
-    pub fn start(project: &Project, board: &Board, executor: &Path, public_key: &Path, containers_max: Option<usize>) -> Result<Self> {
+    pub fn start(
+        project: &Project,
+        board: &Board,
+        executor: &Path,
+        public_key: &Path,
+        containers_max: Option<usize>,
+    ) -> Result<Self> {
         let containers_max = containers_max.map(|most| format!("--max-containers={most}"));
         // A board without an operating system has both in its image.
         let mut options: Vec<OsString> = Vec::new();
@@ -172,7 +178,9 @@ impl Invoker {
         let (_, address, prefix) = self.start_container()?;
         let mut connection = Connection::open(address)?;
         connection.post(&format!("{prefix}/init"), &init_body(bundle)?)?;
-        exchanges(&mut connection, &format!("{prefix}/run"), INPUT, count, |reply| reply.body == ANSWER)
+        exchanges(&mut connection, &format!("{prefix}/run"), INPUT, count, |reply| {
+            reply.body == ANSWER
+        })
     }
 
     /// What HTTP alone costs: so many refusals, each pair over a new connection, as a cold start has it.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
-use boards::Board;
+use boards::{Bare, Board};
 use object::{Object, ObjectSection};
 use serde::{Deserialize, Serialize};
 
@@ -15,7 +15,7 @@ use crate::demo::{self, Demonstration};
 use crate::invoker::{Invoker, Then};
 use crate::project::Project;
 use crate::shell::Shell;
-use crate::toolchain::Toolchains;
+use crate::toolchain::{Toolchain, Toolchains};
 
 /// Containers among which the memory of a warm one is counted. Memory comes in pages and arenas: among few, one of those
 /// would show.
@@ -66,6 +66,10 @@ pub fn sizes(project: &Project, shell: Shell, boards: &[Board], is_written: bool
     let mut measured = Table::new();
     for board in boards {
         let toolchains = crate::provide(project, shell, board, is_agreed)?;
+        if let Some(bare) = &board.bare {
+            check_bare(project, shell, board, bare, &toolchains.board)?;
+            continue;
+        }
         measured.insert(board.name.clone(), measure(project, shell, board, &toolchains)?);
     }
     print!("{}", table(&measured));
@@ -81,8 +85,50 @@ pub fn sizes(project: &Project, shell: Shell, boards: &[Board], is_written: bool
     Ok(ExitCode::SUCCESS)
 }
 
+/// What a board without an operating system has in flash, and its static memory with stacks, held against its budgets.
+fn check_bare(project: &Project, shell: Shell, board: &Board, bare: &Bare, toolchain: &Toolchain) -> Result<()> {
+    let program = crate::build::executor(project, shell, board, toolchain)?;
+    let (flash, ram) = flash_and_ram(&program, bare)?;
+    let kib = |bytes: u64| bytes as f64 / 1024.0;
+    println!(
+        "{}: flash {:.1} KiB of {}, static memory and stacks {:.1} KiB of {}",
+        board.name,
+        kib(flash),
+        bare.flash_max_kib,
+        kib(ram),
+        bare.ram_max_kib
+    );
+    if flash > bare.flash_max_kib * 1024 || ram > bare.ram_max_kib * 1024 {
+        bail!("{} is beyond the budgets of its board.toml", board.name);
+    }
+    Ok(())
+}
+
+/// The sections that lie in flash, or are copied from there at the start; and those that lie in RAM.
+fn flash_and_ram(program: &Path, bare: &Bare) -> Result<(u64, u64)> {
+    let bytes = fs::read(program).with_context(|| format!("cannot read {}", program.display()))?;
+    let file = object::File::parse(&*bytes).with_context(|| format!("{} is not a program", program.display()))?;
+    let within = |address: u64, area: boards::Area| (area.start..area.start + area.kib * 1024).contains(&address);
+    let (mut flash, mut ram) = (0, (bare.stack_kib + bare.handler_stack_kib) * 1024);
+    for section in file.sections().filter(|section| section.size() > 0) {
+        let is_loaded = matches!(section.flags(), object::SectionFlags::Elf { sh_flags } if sh_flags & 2 != 0);
+        if is_loaded && within(section.address(), bare.flash) {
+            flash += section.size();
+        } else if is_loaded && within(section.address(), bare.ram) {
+            ram += section.size();
+            if section.kind() == object::SectionKind::Data {
+                flash += section.size();
+            }
+        }
+    }
+    Ok((flash, ram))
+}
+
 /// Measure one board, and compare it with the committed table.
 pub fn check(project: &Project, shell: Shell, board: &Board, toolchains: &Toolchains) -> Result<()> {
+    if let Some(bare) = &board.bare {
+        return check_bare(project, shell, board, bare, &toolchains.board);
+    }
     let measured = Table::from([(board.name.clone(), measure(project, shell, board, toolchains)?)]);
     print!("{}", table(&measured));
     compare(&committed(project)?, &measured)

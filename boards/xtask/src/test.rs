@@ -1,5 +1,6 @@
 //! `cargo xtask test`: every test, as steps with a name, a time and a result.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
@@ -118,7 +119,7 @@ const NATIVE_STEPS: &[OfBoard] = &[Step {
 }];
 
 /// The boards that are tested with the project: each architecture once.
-const TESTED: &[&str] = &["linux-amd64", "rpi-4", "rpi-2", "rpi-zero"];
+const TESTED: &[&str] = &["linux-amd64", "rpi-4", "rpi-2", "rpi-zero", "mps2-an500"];
 
 /// The boards that the tests' bundles carry native code for.
 const FLEET: &[&str] = &["linux-amd64", "rpi-4", "rpi-2", "rpi-zero", "mps2-an500"];
@@ -297,7 +298,7 @@ fn clippy(context: &Context<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Each feature set that needs no system. `wamr` does until its platform layer for boards exists.
+/// Each feature set that needs no system. With `wamr` it is built for each board without one.
 fn bare(context: &Context<'_>) -> Result<()> {
     for package in ["action-bundle", "executor-wasi", "executor-core"] {
         let mut cargo = context.toolchain.cargo();
@@ -435,6 +436,35 @@ fn fallback(context: &Context<'_>) -> Result<()> {
     Ok(())
 }
 
+/// What speaks to a board without an operating system, and what of it needs one: processes and their signals and variables,
+/// files, threads, or options of the command line.
+const WITHOUT_A_SYSTEM: &[(&str, &[&str])] = &[
+    ("conversations", &[]),
+    (
+        "action",
+        &[
+            "a_second_signal",
+            "concurrent_activations",
+            "guests_that_block",
+            "idle_connections_hold_no_thread",
+            "sentinels_end_failed",
+            "sentinels_end_each_activation_and_nothing_else",
+            "sigterm_drains",
+            "stalled_clients_hold_up_nobody",
+            "the_environment_is_that_of_process",
+        ],
+    ),
+    (
+        "deadline",
+        &[
+            "a_client_that_goes",
+            "at_the_nodes_maximum",
+            "many_endless_guests",
+            "the_command_ends",
+        ],
+    ),
+];
+
 /// The tests are this machine's programs; the executor that they speak to is the board's.
 fn sockets(context: &BoardContext<'_>) -> Result<()> {
     let BoardContext {
@@ -453,8 +483,27 @@ fn sockets(context: &BoardContext<'_>) -> Result<()> {
         .collect::<Option<_>>()
         .context("a path is not UTF-8")?;
     let mut cargo = project.cargo();
+    cargo.args(["test", "--package", "executor-linux"]);
+    if board.bare.is_some() {
+        let (untrusting, image) = (build::untrusting(&executor), build::Image::default());
+        let trusting = fs::read(&executor)?;
+        fs::copy(
+            build::executor_with(project, *shell, board, &context.toolchains.board, &image)?,
+            &untrusting,
+        )?;
+        fs::write(&executor, trusting)?;
+        cargo.args(WITHOUT_A_SYSTEM.iter().flat_map(|(test, _)| ["--test", test]));
+        cargo.args(["--", "--test-threads", "2"]);
+        cargo.args(
+            WITHOUT_A_SYSTEM
+                .iter()
+                .flat_map(|(_, left_out)| *left_out)
+                .flat_map(|name| ["--skip", name]),
+        );
+    } else {
+        cargo.args(["--test", "*"]);
+    }
     cargo
-        .args(["test", "--package", "executor-linux", "--test", "*"])
         .env("EXECUTOR_TEST_COMMAND", serde_json::to_string(&words)?)
         .envs(test_environment(project));
     let printed = shell.run(&format!("tests of {}'s executor", board.name), &mut cargo)?;

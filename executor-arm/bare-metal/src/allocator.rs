@@ -110,10 +110,8 @@ unsafe impl GlobalAlloc for Allocator {
     }
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
-        let (Some(old), Ok(new_layout)) = (
-            NonNull::new(pointer),
-            Layout::from_size_align(new_size, layout.align()),
-        ) else {
+        let (Some(old), Ok(new_layout)) = (NonNull::new(pointer), Layout::from_size_align(new_size, layout.align()))
+        else {
             return null_mut();
         };
         let mut pools = self.0.lock();

@@ -5,6 +5,7 @@
 use executor_core::executor::{InitError, Outcome};
 use executor_core::openwhisk::{Addressee, Command};
 use executor_core::runtime::{OutOfMemory, Runtime as _};
+use executor_core::wamr::Buffer as BareBuffer;
 
 use crate::server::BareExecutor;
 use crate::watch::Seat;
@@ -23,48 +24,37 @@ const AFTER: &[u8] = br#""}}"#;
 
 /// Load an action into a container, and make its first instance ready.
 pub(crate) fn load(executor: &BareExecutor, addressee: Addressee, baked: &Baked) {
-    match try_load(executor, addressee, baked.bundle) {
-        Ok(()) => log::info!("{} is ready, from flash", baked.name),
-        Err(reason) => log::error!("{} is in flash and cannot be loaded: {reason}", baked.name),
-    }
-}
-
-fn try_load(executor: &BareExecutor, addressee: Addressee, bundle: &[u8]) -> Result<(), heapless::String<160>> {
-    let body = body(executor, bundle).map_err(|error| text(&error))?;
-    let command = Command::init(addressee, body).map_err(|error| text(&error))?;
+    let name = baked.name;
+    let failed = |reason: &dyn core::fmt::Display| log::error!("{name} is in flash and cannot be loaded: {reason}");
+    let body = match body(executor, baked.bundle) {
+        Ok(body) => body,
+        Err(error) => return failed(&error),
+    };
+    let command = match Command::init(addressee, body) {
+        Ok(command) => command,
+        Err(error) => return failed(&error),
+    };
     match executor.execute(command, &Seat::UNATTENDED) {
         Outcome::Initialised(action) => {
             executor.runtime().prepare(&action, &Seat::UNATTENDED);
-            Ok(())
+            log::info!("{name} is ready, from flash");
         }
-        Outcome::InitFailed(InitError::Code(error)) => Err(text(&error)),
-        Outcome::InitFailed(InitError::Load(error)) => Err(text(&error)),
-        Outcome::InitFailed(InitError::OutOfMemory) => Err(text(&OutOfMemory)),
-        _ => Err(text(&"it is not loaded")),
+        Outcome::InitFailed(InitError::Code(error)) => failed(&error),
+        Outcome::InitFailed(InitError::Load(error)) => failed(&error),
+        Outcome::InitFailed(InitError::OutOfMemory) => failed(&OutOfMemory),
+        _ => failed(&"its container is taken"),
     }
 }
 
-fn body(
-    executor: &BareExecutor,
-    bundle: &[u8],
-) -> Result<<executor_core::wamr::Engine<crate::host::BareHost, crate::one_core::OneCore> as executor_core::runtime::Runtime>::Buffer, OutOfMemory>
-{
+/// As a client would send it.
+fn body(executor: &BareExecutor, bundle: &[u8]) -> Result<BareBuffer, OutOfMemory> {
     let base64 = base64_simd::STANDARD;
     let code_len = base64.encoded_length(bundle.len());
     let mut body = executor.buffer(BEFORE.len() + code_len + AFTER.len())?;
-    let bytes = body.as_mut();
-    let (before, rest) = bytes.split_at_mut(BEFORE.len());
+    let (before, rest) = body.as_mut().split_at_mut(BEFORE.len());
     let (code, after) = rest.split_at_mut(code_len);
     before.copy_from_slice(BEFORE);
     let _ = base64.encode(bundle, base64_simd::Out::from_slice(code));
     after.copy_from_slice(AFTER);
     Ok(body)
 }
-
-fn text(reason: &impl core::fmt::Display) -> heapless::String<160> {
-    let mut text = heapless::String::new();
-    // What does not fit is cut off.
-    let _ = core::fmt::Write::write_fmt(&mut text, format_args!("{reason}"));
-    text
-}
-

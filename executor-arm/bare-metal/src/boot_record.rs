@@ -21,12 +21,15 @@ pub struct BootRecord {
 
 impl BootRecord {
     /// Nothing was said.
-    pub const EMPTY: Self = BootRecord {
-        magic: AtomicU32::new(0),
-        sum: AtomicU32::new(0),
-        len: AtomicU32::new(0),
-        text: [const { AtomicU8::new(0) }; TEXT_BYTES],
-    };
+    #[must_use]
+    pub const fn new() -> Self {
+        BootRecord {
+            magic: AtomicU32::new(0),
+            sum: AtomicU32::new(0),
+            len: AtomicU32::new(0),
+            text: [const { AtomicU8::new(0) }; TEXT_BYTES],
+        }
+    }
 
     /// Note why the board is about to be reset. Only the first note of a boot counts: what follows from it is not the cause.
     pub fn note(&self, why: fmt::Arguments<'_>) {
@@ -59,6 +62,12 @@ impl BootRecord {
         let seed = self.len.load(Ordering::Relaxed) ^ 0x811c_9dc5;
         self.noted()
             .fold(seed, |sum, byte| (sum ^ u32::from(byte)).wrapping_mul(0x0100_0193))
+    }
+}
+
+impl Default for BootRecord {
+    fn default() -> Self {
+        Self::new()
     }
 }
 

@@ -17,7 +17,6 @@ pub type Mutex<T> = lock_api::Mutex<OneCore, T>;
 
 // SAFETY: `try_lock` succeeds for one caller until `unlock`: an atomic exchange decides.
 unsafe impl RawMutex for OneCore {
-    #[expect(clippy::declare_interior_mutable_const, reason = "an initial value, as lock_api wants it")]
     const INIT: Self = OneCore(AtomicBool::new(false));
 
     type Guard = GuardSend;

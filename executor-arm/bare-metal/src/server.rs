@@ -161,12 +161,7 @@ fn load_baked(executor: &BareExecutor, action: Option<ContainerKey>, configurati
     }
 }
 
-fn serve(
-    executor: &BareExecutor,
-    action: Option<ContainerKey>,
-    board: &dyn Board,
-    configuration: &Configuration,
-) -> ! {
+fn serve(executor: &BareExecutor, action: Option<ContainerKey>, board: &dyn Board, configuration: &Configuration) -> ! {
     let mut memory = alloc::vec![0; INBOX_BYTES];
     let mut inbox = Inbox::new(&mut memory);
     let mut knows_date = false;
@@ -187,9 +182,11 @@ fn serve(
                     (Port::Action, Some(key)) => Listener::Container(key),
                     _ => Listener::Control,
                 };
-                let is_kept = status::is_asked(index)
-                    .then(|| status::answer(executor, configuration, index))
-                    .unwrap_or_else(|| converse(executor, &mut inbox, index, listener));
+                let is_kept = if status::is_asked(index) {
+                    status::answer(executor, configuration, index)
+                } else {
+                    converse(executor, &mut inbox, index, listener)
+                };
                 with(|network| network.release(index, is_kept, board::uptime_us()));
             }
             None => {

@@ -8,11 +8,11 @@ use core::fmt::Write as _;
 use embedded_io::{Read as _, Write as _};
 use executor_core::http::{Persistence, StatusCode, write_response};
 
+use crate::allocator;
 use crate::board::{self, Configuration};
 use crate::network::connection::Connection;
 use crate::network::with;
 use crate::server::BareExecutor;
-use crate::allocator;
 
 const REQUEST: &[u8] = b"GET / HTTP/1.";
 

@@ -52,10 +52,15 @@ struct Guest {
 #[derive(Clone, Copy)]
 enum Clock {
     Unknown,
-    /// It said so many seconds.
-    Coarse { epoch_s: u64 },
+    /// It said so many seconds when it was last asked, at this time.
+    Coarse {
+        epoch_s: u64,
+        asked_ms: u64,
+    },
     /// It was so late at the start.
-    Fine { start_epoch_ms: u64 },
+    Fine {
+        start_epoch_ms: u64,
+    },
 }
 
 impl Clock {
@@ -64,15 +69,29 @@ impl Clock {
             Clock::Fine { .. } => {}
             Clock::Unknown => {
                 if let Some(epoch_s) = board.epoch_s() {
-                    *self = Clock::Coarse { epoch_s };
-                }
-            }
-            Clock::Coarse { epoch_s: before } => {
-                if let Some(epoch_s) = board.epoch_s().filter(|epoch_s| *epoch_s != before) {
-                    *self = Clock::Fine {
-                        start_epoch_ms: epoch_s.saturating_mul(1000).saturating_sub(now_ms),
+                    *self = Clock::Coarse {
+                        epoch_s,
+                        asked_ms: now_ms,
                     };
                 }
+            }
+            Clock::Coarse {
+                epoch_s: before,
+                asked_ms,
+            } => {
+                let Some(epoch_s) = board.epoch_s() else { return };
+                *self = if epoch_s == before {
+                    Clock::Coarse {
+                        epoch_s,
+                        asked_ms: now_ms,
+                    }
+                } else {
+                    // It changed between the two questions. The earlier time is taken: deadlines may be noticed a tick early,
+                    // and not late.
+                    Clock::Fine {
+                        start_epoch_ms: epoch_s.saturating_mul(1000).saturating_sub(asked_ms),
+                    }
+                };
             }
         }
     }
@@ -81,7 +100,7 @@ impl Clock {
         match self {
             Clock::Unknown => None,
             // The middle of what it may be.
-            Clock::Coarse { epoch_s } => Some(epoch_s * 1000 + 500),
+            Clock::Coarse { epoch_s, .. } => Some(epoch_s * 1000 + 500),
             Clock::Fine { start_epoch_ms } => Some(start_epoch_ms + now_ms),
         }
     }
@@ -94,7 +113,9 @@ pub(crate) fn epoch_ms() -> Option<u64> {
 
 /// Whether the date is known as exactly as ticks come.
 pub(crate) fn knows_date() -> bool {
-    CLOCK.try_lock().is_some_and(|clock| matches!(*clock, Clock::Fine { .. }))
+    CLOCK
+        .try_lock()
+        .is_some_and(|clock| matches!(*clock, Clock::Fine { .. }))
 }
 
 /// The thread moves.
@@ -133,7 +154,7 @@ fn is_thread_alive(now_ms: u64, record: &BootRecord) -> bool {
     #[expect(clippy::cast_possible_truncation, reason = "differences count")]
     let still_ms = (now_ms as u32).wrapping_sub(PROGRESS_MS.load(Ordering::Relaxed));
     // A difference that is negative: the thread was here between the look at the clock and this one.
-    let is_alive = still_ms < PROGRESS_WAIT_MS || still_ms > u32::MAX / 2;
+    let is_alive = !(PROGRESS_WAIT_MS..=u32::MAX / 2).contains(&still_ms);
     if !is_alive {
         record.note(format_args!("the watchdog: nothing has moved for {still_ms} ms"));
     }

@@ -48,7 +48,9 @@ impl Target {
         match (self.arch.as_str(), self.triple.split('-').next().unwrap_or_default()) {
             ("aarch64", _) => "aarch64v8".to_owned(),
             ("arm", "arm") => "armv6".to_owned(),
-            ("arm", version) if version.starts_with("armv7") || version.starts_with("thumbv7neon") => "armv7".to_owned(),
+            ("arm", version) if version.starts_with("armv7") || version.starts_with("thumbv7neon") => {
+                "armv7".to_owned()
+            }
             ("arm", version) => version.to_owned(),
             (other, _) => other.to_owned(),
         }
@@ -71,9 +73,11 @@ impl Target {
         match (self.arch.as_str(), self.abi.as_str()) {
             ("x86_64", _) => ("BUILD_TARGET_X86_64", "invokeNative_em64.s", "aot_reloc_x86_64.c"),
             ("aarch64", _) => ("BUILD_TARGET_AARCH64", "invokeNative_aarch64.s", "aot_reloc_aarch64.c"),
-            ("arm", "eabihf") if self.is_thumb() => {
-                ("BUILD_TARGET_THUMB_VFP", "invokeNative_thumb_vfp.s", "aot_reloc_thumb.c")
-            }
+            ("arm", "eabihf") if self.is_thumb() => (
+                "BUILD_TARGET_THUMB_VFP",
+                "invokeNative_thumb_vfp.s",
+                "aot_reloc_thumb.c",
+            ),
             ("arm", _) if self.is_thumb() => ("BUILD_TARGET_THUMB", "invokeNative_thumb.s", "aot_reloc_thumb.c"),
             ("arm", "eabihf") => ("BUILD_TARGET_ARM_VFP", "invokeNative_arm_vfp.s", "aot_reloc_arm.c"),
             ("arm", _) => ("BUILD_TARGET_ARM", "invokeNative_arm.s", "aot_reloc_arm.c"),
@@ -105,7 +109,10 @@ pub fn defines(target: &Target) -> Vec<(String, String)> {
         // give every instance and environment locks.
         ("WASM_ENABLE_THREAD_MGR", "0"),
         // The stack that a host call may still use when a guest has used up its share.
-        ("WASM_STACK_GUARD_SIZE", if target.is_bare() { "16384" } else { "32768" }),
+        (
+            "WASM_STACK_GUARD_SIZE",
+            if target.is_bare() { "16384" } else { "32768" },
+        ),
         // WASI and every other import are supplied from Rust.
         ("WASM_ENABLE_LIBC_WASI", "0"),
         ("WASM_ENABLE_LIBC_BUILTIN", "0"),
@@ -264,7 +271,13 @@ pub fn sources(target: &Target) -> Vec<String> {
 pub fn ours(target: &Target) -> Vec<&'static str> {
     let mut files = vec!["c/border.c", "c/memory.c", "c/state.c", "c/stop.c"];
     if target.is_bare() {
-        files.extend(["c/bare/heap.c", "c/bare/math.c", "c/bare/pages.c", "c/bare/platform.c", "c/bare/text.c"]);
+        files.extend([
+            "c/bare/heap.c",
+            "c/bare/math.c",
+            "c/bare/pages.c",
+            "c/bare/platform.c",
+            "c/bare/text.c",
+        ]);
     } else {
         files.push("c/memory_map.c");
     }

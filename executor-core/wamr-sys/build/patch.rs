@@ -61,10 +61,23 @@ pub fn loader_of_interruptible_code(core: &Path, out: &Path) -> PathBuf {
 /// instructions: nothing calls these functions, which are 2 % of a board's program.
 fn is_soft_float(name: &str) -> bool {
     const ENDS: [&str; 12] = [
-        "adddf3", "addsf3", "divdf3", "divsf3", "muldf3", "mulsf3", "subdf3", "subsf3", "df2", "sf2", "fixdfsi", "fixunsdfsi",
+        "adddf3",
+        "addsf3",
+        "divdf3",
+        "divsf3",
+        "muldf3",
+        "mulsf3",
+        "subdf3",
+        "subsf3",
+        "df2",
+        "sf2",
+        "fixdfsi",
+        "fixunsdfsi",
     ];
     const CONVERSIONS: [&str; 5] = ["floatsidf", "floatsisf", "floatunsidf", "floatunsisf", "extendsfdf2"];
-    const OF_ARM: [&str; 12] = ["d2f", "d2iz", "d2uiz", "f2d", "f2iz", "i2d", "i2f", "ui2d", "ui2f", "dadd", "ddiv", "dmul"];
+    const OF_ARM: [&str; 12] = [
+        "d2f", "d2iz", "d2uiz", "f2d", "f2iz", "i2d", "i2f", "ui2d", "ui2f", "dadd", "ddiv", "dmul",
+    ];
     if let Some(arm) = name.strip_prefix("__aeabi_") {
         return OF_ARM.contains(&arm)
             || ["dsub", "fadd", "fdiv", "fmul", "fsub"].contains(&arm)
@@ -83,11 +96,17 @@ pub fn relocation(core: &Path, target: &files::Target, out: &Path) -> PathBuf {
     }
     let source = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let is_left_out = |line: &&str| {
-        let name = line.trim().strip_prefix("REG_SYM(").and_then(|rest| rest.strip_suffix("),"));
+        let name = line
+            .trim()
+            .strip_prefix("REG_SYM(")
+            .and_then(|rest| rest.strip_suffix("),"));
         name.is_some_and(is_soft_float)
     };
     let (left_out, kept): (Vec<&str>, Vec<&str>) = source.lines().partition(is_left_out);
-    assert!(left_out.len() > 40, "{file} has changed: see which of its symbols are never called");
+    assert!(
+        left_out.len() > 40,
+        "{file} has changed: see which of its symbols are never called"
+    );
     let copy = out.join(path.file_name().expect("it is a file"));
     fs::write(&copy, kept.join("\n")).expect("OUT_DIR can be written");
     copy

@@ -161,8 +161,7 @@ impl phy::TxToken for TxToken<'_> {
         let result = fill(bytes_mut(self.buffer, len));
         let bytes = u32::try_from(len).unwrap_or(0);
         // [3.12.2]: command A: first and last segment of a frame, its length; command B: its length again.
-        self.registers
-            .write(Register::TxData, (1 << 13) | (1 << 12) | bytes);
+        self.registers.write(Register::TxData, (1 << 13) | (1 << 12) | bytes);
         self.registers.write(Register::TxData, bytes);
         for word in self.buffer.iter().take(len.div_ceil(4)) {
             self.registers.write(Register::TxData, u32::from_le(*word));

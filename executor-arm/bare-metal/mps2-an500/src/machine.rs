@@ -4,7 +4,7 @@ use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use cortex_m::interrupt::InterruptNumber;
 use cortex_m::peripheral::syst::SystClkSource;
-use cortex_m::peripheral::{NVIC, SCB, SYST};
+use cortex_m::peripheral::{NVIC, SCB};
 use cortex_m_rt::exception;
 use executor_bare_metal::Board;
 use executor_bare_metal::board::Console;
@@ -15,8 +15,26 @@ use crate::{BOOT_RECORD, MACHINE, description, memory_protection, uart, watchdog
 pub(crate) const CLOCK_HZ: u32 = 25_000_000;
 const TICKS_PER_SECOND: u32 = 100;
 const CYCLES_PER_TICK: u32 = CLOCK_HZ / TICKS_PER_SECOND;
-const US_PER_TICK: u64 = 1_000_000 / TICKS_PER_SECOND as u64;
-const CYCLES_PER_US: u32 = CLOCK_HZ / 1_000_000;
+
+/// AN500: a counter of the FPGA's registers, which begins again after 2^32, and by how much its clock is divided.
+const COUNTER: usize = 0x4002_8018;
+const PRESCALE: usize = 0x4002_801c;
+
+fn counter() -> u32 {
+    let place: *const u32 = core::ptr::with_exposed_provenance(COUNTER);
+    // SAFETY: AN500: a register that can be read at any time.
+    unsafe { place.read_volatile() }
+}
+
+/// Let the counter count microseconds.
+fn start_counter() {
+    let place: *mut u32 = core::ptr::with_exposed_provenance_mut(PRESCALE);
+    // SAFETY: AN500: a register that only this line writes.
+    unsafe { place.write_volatile(CLOCK_HZ / 1_000_000 - 1) };
+    let place: *mut u32 = core::ptr::with_exposed_provenance_mut(COUNTER);
+    // SAFETY: as above.
+    unsafe { place.write_volatile(0) };
+}
 
 /// What the Cortex-M7 of this board has beyond Armv7E-M, by `rustc`'s names.
 pub(crate) const CPU_FEATURES: &[&str] = &["fp-armv8d16"];
@@ -36,8 +54,10 @@ unsafe impl InterruptNumber for Interrupt {
 
 /// The board.
 pub(crate) struct Machine {
-    /// Ticks since the start.
-    ticks: AtomicU32,
+    /// The counter of microseconds at the last tick, and how often it had begun again by then. (Ticks are not counted: one that
+    /// comes before the last was taken is lost, and under an emulator that happens.)
+    last: AtomicU32,
+    wraps: AtomicU32,
     /// The network device's interrupt has come, and is masked since.
     has_frame: AtomicBool,
 }
@@ -45,7 +65,8 @@ pub(crate) struct Machine {
 impl Machine {
     pub(crate) const fn new() -> Self {
         Machine {
-            ticks: AtomicU32::new(0),
+            last: AtomicU32::new(0),
+            wraps: AtomicU32::new(0),
             has_frame: AtomicBool::new(false),
         }
     }
@@ -57,6 +78,7 @@ impl Machine {
         core.SCB.enable_icache();
         core.SCB.enable_dcache(&mut core.CPUID);
         watchdog::start();
+        start_counter();
         core.SYST.set_clock_source(SystClkSource::Core);
         core.SYST.set_reload(CYCLES_PER_TICK - 1);
         core.SYST.clear_current();
@@ -74,14 +96,12 @@ impl Machine {
 impl Board for Machine {
     fn uptime_us(&self) -> u64 {
         loop {
-            let before = self.ticks.load(Ordering::Relaxed);
-            let left = SYST::get_current();
-            // The counter has run out, and its handler has not run yet: it waits for one of a higher priority, or for us.
-            let is_pending = SCB::is_pendst_pending();
-            let again = SYST::get_current();
-            if self.ticks.load(Ordering::Relaxed) == before && again <= left {
-                let ticks = u64::from(before) + u64::from(is_pending);
-                return ticks * US_PER_TICK + u64::from((CYCLES_PER_TICK - 1 - again) / CYCLES_PER_US);
+            let (wraps, last) = (self.wraps.load(Ordering::Relaxed), self.last.load(Ordering::Relaxed));
+            let now = counter();
+            // The timer's handler may have come in between.
+            if self.last.load(Ordering::Relaxed) == last {
+                let wraps = u64::from(wraps) + u64::from(now < last);
+                return (wraps << 32) + u64::from(now);
             }
         }
     }
@@ -123,7 +143,9 @@ impl Board for Machine {
         if !description::SEMIHOSTING {
             return None;
         }
-        semihosting::sys::arm_compat::sys_time().ok().map(|seconds| seconds as u64)
+        semihosting::sys::arm_compat::sys_time()
+            .ok()
+            .map(|seconds| seconds as u64)
     }
 
     fn random(&self, bytes: &mut [u8]) -> bool {
@@ -143,6 +165,10 @@ pub(crate) fn interrupt(number: i16) -> bool {
 
 #[exception]
 fn SysTick() {
-    MACHINE.ticks.fetch_add(1, Ordering::Relaxed);
+    let now = counter();
+    if now < MACHINE.last.load(Ordering::Relaxed) {
+        MACHINE.wraps.fetch_add(1, Ordering::Relaxed);
+    }
+    MACHINE.last.store(now, Ordering::Relaxed);
     executor_bare_metal::tick(&MACHINE, &BOOT_RECORD);
 }

@@ -49,11 +49,7 @@ fn set(mpu: &mut MPU, number: u32, start: usize, attributes: u32) {
 }
 
 fn code_rights(is_writable: bool) -> u32 {
-    let rights = if is_writable {
-        READ_WRITE | NEVER_RUN
-    } else {
-        READ_ONLY
-    };
+    let rights = if is_writable { READ_WRITE | NEVER_RUN } else { READ_ONLY };
     rights | CACHED | size(description::CODE.1)
 }
 

@@ -72,6 +72,7 @@ pub(crate) trait Operations: Send {
 pub(crate) static NETWORK: Mutex<Option<&'static mut dyn Operations>> = Mutex::new(None);
 
 /// Use the network, from the thread.
-pub(crate) fn with<T>(work: impl FnOnce(&mut dyn Operations) -> T) -> Option<T> {
-    NETWORK.lock().as_deref_mut().map(|network| work(network))
+pub(crate) fn with<T>(work: impl FnOnce(&mut (dyn Operations + 'static)) -> T) -> Option<T> {
+    let mut network = NETWORK.lock();
+    network.as_deref_mut().map(work)
 }

@@ -63,6 +63,10 @@ enum State {
         since_us: u64,
         looked_at: usize,
     },
+    /// A head has come whole, or no more of it will.
+    Ready {
+        since_us: u64,
+    },
     Served,
     Closing {
         since_us: u64,
@@ -200,7 +204,9 @@ impl<D: Device> Network<D> {
                 }
                 // Reset before it was established: smoltcp lets it listen again. Closed: by nobody but us.
                 State::Listening if !socket.is_open() => slot.state = State::Free,
-                State::Idle { .. } | State::Incomplete { .. } if !socket.is_active() => slot.state = State::Free,
+                State::Idle { .. } | State::Incomplete { .. } | State::Ready { .. } if !socket.is_active() => {
+                    slot.state = State::Free;
+                }
                 State::Idle { .. } if !socket.may_recv() && !socket.can_recv() => {
                     socket.close();
                     slot.state = State::Closing { since_us: now_us };
@@ -283,7 +289,12 @@ impl<D: Device> Network<D> {
             State::Idle { since_us } if now_us.saturating_sub(since_us) > 100_000 => Some((since_us, index)),
             _ => None,
         };
-        self.slots.iter().enumerate().filter_map(idle).min().map(|(_, index)| index)
+        self.slots
+            .iter()
+            .enumerate()
+            .filter_map(idle)
+            .min()
+            .map(|(_, index)| index)
     }
 
     fn close(&mut self, index: usize, now_us: u64) {
@@ -298,25 +309,31 @@ impl<D: Device> Network<D> {
         let Some(slot) = self.slots.get_mut(index) else {
             return false;
         };
-        let State::Incomplete { since_us, looked_at } = slot.state else {
-            return false;
+        let (since_us, looked_at) = match slot.state {
+            State::Ready { .. } => return true,
+            State::Incomplete { since_us, looked_at } => (since_us, looked_at),
+            _ => return false,
         };
         let socket = self.sockets.get_mut::<tcp::Socket<'_>>(slot.handle);
         let len = socket.recv_queue();
-        if len == socket.recv_capacity() || !socket.may_recv() || now_us.saturating_sub(since_us) > HEAD_WAIT_US {
-            return true;
-        }
-        if len == looked_at {
-            return false;
-        }
-        let came = socket.peek_slice(&mut self.scratch).unwrap_or(0);
-        let bytes = self.scratch.get(..came).unwrap_or_default();
-        slot.state = State::Incomplete {
-            since_us,
-            looked_at: len,
+        let is_late = now_us.saturating_sub(since_us) > HEAD_WAIT_US;
+        let is_ready = len == socket.recv_capacity() || !socket.may_recv() || is_late || {
+            len != looked_at && {
+                let came = socket.peek_slice(&mut self.scratch).unwrap_or(0);
+                let bytes = self.scratch.get(..came).unwrap_or_default();
+                // RFC 9112 §2.2: a bare LF may end a line, so that an empty line is one of two.
+                bytes.windows(4).any(|end| end == b"\r\n\r\n") || bytes.windows(2).any(|end| end == b"\n\n")
+            }
         };
-        // RFC 9112 §2.2: a bare LF may end a line, so that an empty line is one of two.
-        bytes.windows(4).any(|end| end == b"\r\n\r\n") || bytes.windows(2).any(|end| end == b"\n\n")
+        slot.state = if is_ready {
+            State::Ready { since_us }
+        } else {
+            State::Incomplete {
+                since_us,
+                looked_at: len,
+            }
+        };
+        is_ready
     }
 
     fn socket(&mut self, index: usize) -> Option<&mut tcp::Socket<'static>> {
@@ -327,39 +344,31 @@ impl<D: Device> Network<D> {
 
 impl<D: Device + Send> Operations for Network<D> {
     fn poll(&mut self, now_us: u64) {
-        self.interface.poll(instant(now_us), &mut self.device, &mut self.sockets);
+        self.interface
+            .poll(instant(now_us), &mut self.device, &mut self.sockets);
         self.poll_dhcp(now_us);
         self.update(now_us);
     }
 
     fn claim(&mut self, now_us: u64) -> Option<(usize, Port)> {
         // Who has waited for longest comes first.
-        let waiting = |slot: &Slot| match slot.state {
-            State::Incomplete { since_us, .. } => since_us,
-            _ => u64::MAX,
-        };
-        let ready = |network: &mut Self, index: usize| network.has_request(index, now_us).then_some(index);
         let index = (0..self.slots.len())
-            .filter_map(|index| ready(self, index))
-            .collect::<heapless::Vec<usize, 64>>()
-            .into_iter()
-            .min_by_key(|index| self.slots.get(*index).map_or(u64::MAX, waiting))?;
+            .filter_map(|index| {
+                let is_ready = self.has_request(index, now_us);
+                match self.slots.get(index)?.state {
+                    State::Ready { since_us } if is_ready => Some((since_us, index)),
+                    _ => None,
+                }
+            })
+            .min()
+            .map(|(_, index)| index)?;
         let slot = self.slots.get_mut(index)?;
         slot.state = State::Served;
         Some((index, slot.port))
     }
 
     fn others_wait(&mut self, now_us: u64) -> bool {
-        (0..self.slots.len()).any(|index| {
-            let is_ready = self.has_request(index, now_us);
-            if is_ready && let Some(slot) = self.slots.get_mut(index)
-                && let State::Incomplete { since_us, .. } = slot.state
-            {
-                // It was only looked at: the next look must see it, too.
-                slot.state = State::Incomplete { since_us, looked_at: 0 };
-            }
-            is_ready
-        })
+        (0..self.slots.len()).any(|index| self.has_request(index, now_us))
     }
 
     fn release(&mut self, index: usize, is_kept: bool, now_us: u64) {
@@ -387,7 +396,8 @@ impl<D: Device + Send> Operations for Network<D> {
     }
 
     fn peek(&mut self, index: usize, into: &mut [u8]) -> usize {
-        self.socket(index).map_or(0, |socket| socket.peek_slice(into).unwrap_or(0))
+        self.socket(index)
+            .map_or(0, |socket| socket.peek_slice(into).unwrap_or(0))
     }
 
     fn send(&mut self, index: usize, bytes: &[u8]) -> Io {
@@ -399,7 +409,8 @@ impl<D: Device + Send> Operations for Network<D> {
     }
 
     fn has_gone(&mut self, index: usize) -> bool {
-        self.socket(index).is_none_or(|socket| !socket.may_recv() && !socket.can_recv())
+        self.socket(index)
+            .is_none_or(|socket| !socket.may_recv() && !socket.can_recv())
     }
 
     fn has_sent(&mut self, index: usize) -> bool {
