@@ -50,7 +50,7 @@ static MACHINE: Machine = Machine::new();
 
 /// In memory that the start-up code leaves as it is.
 #[unsafe(link_section = ".uninit.boot_record")]
-static BOOT_RECORD: BootRecord = BootRecord::EMPTY;
+static BOOT_RECORD: BootRecord = BootRecord::new();
 
 static mut CONFIGURATION: Configuration = Configuration {
     name: description::NAME,
