@@ -43,7 +43,8 @@ impl Machine {
     /// Make everything ready but the timer's interrupt.
     pub(crate) fn start(&self, devices: &Devices) {
         self.start.store(read!("cntvct_el0"), Ordering::Relaxed);
-        self.frequency.store(read!("cntfrq_el0").max(TICKS_PER_SECOND), Ordering::Relaxed);
+        self.frequency
+            .store(read!("cntfrq_el0").max(TICKS_PER_SECOND), Ordering::Relaxed);
         interrupts::start();
         if devices.ethernet.is_some() {
             self.network.store(devices.ethernet_interrupt, Ordering::Relaxed);

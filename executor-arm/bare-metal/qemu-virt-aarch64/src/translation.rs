@@ -83,7 +83,10 @@ const fn table(areas: &[(usize, (usize, usize), u64)]) -> [AtomicU64; 512] {
     let mut number = 0;
     while number < areas.len() {
         let (base, (start, bytes), rights) = areas[number];
-        assert!(start.is_multiple_of(BLOCK) && bytes.is_multiple_of(BLOCK), "areas are blocks of 2 MiB");
+        assert!(
+            start.is_multiple_of(BLOCK) && bytes.is_multiple_of(BLOCK),
+            "areas are blocks of 2 MiB"
+        );
         assert!(start >= base && start + bytes <= base + GIB, "RAM lies from 1 to 2 GiB");
         let mut address = start;
         while address < start + bytes {

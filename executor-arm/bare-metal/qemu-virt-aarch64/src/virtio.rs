@@ -157,7 +157,12 @@ impl Output {
         const TRANSMIT: u16 = 1;
 
         let features = transport.begin_init(Feature::VERSION_1 | Feature::RING_EVENT_IDX);
-        let queue = VirtQueue::new(&mut transport, TRANSMIT, false, features.contains(Feature::RING_EVENT_IDX))?;
+        let queue = VirtQueue::new(
+            &mut transport,
+            TRANSMIT,
+            false,
+            features.contains(Feature::RING_EVENT_IDX),
+        )?;
         transport.finish_init();
         Ok(Output { transport, queue })
     }

@@ -6,8 +6,8 @@
 
 use core::sync::atomic::{AtomicBool, Ordering};
 
-use crate::registers::{read, write};
 use crate::faults;
+use crate::registers::{read, write};
 
 /// Twice this without being fed, and the board is reset.
 const PERIOD_S: u64 = 2;
