@@ -42,6 +42,11 @@ pub const JSON_MAX_DEPTH: usize = 256;
 /// Linear memory of one instance. OpenWhisk's default memory limit of an action.
 pub const GUEST_MEMORY_MAX_BYTES: usize = 256 * 1024 * 1024;
 
+/// Elements of all tables of one instance. Each costs 4 bytes from the instance's start on, is put back after each run, and can be
+/// written by one instruction, which nothing cuts short: this many take a millisecond or so. Compilers make one element of each
+/// function whose address is taken; the largest modules have some ten thousand.
+pub const TABLE_ELEMENTS_MAX: u64 = 1_000_000;
+
 /// The interpreter's operand stack and the room for frames, per instance in use.
 pub const GUEST_STACK_BYTES: usize = 64 * 1024;
 

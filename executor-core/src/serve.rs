@@ -7,15 +7,20 @@
 //!
 //! **Not here.** Accepting, waiting for a request, time limits of a connection, closing it: the platform's.
 
+mod finish;
+mod receive;
+
 use embedded_io::{Error as _, Read, Write};
 use lock_api::RawMutex;
 
-use crate::executor::{Executor, InitError, Outcome, Refusal};
-use crate::http::{BodyError, BodyLength, ChunkedBody, Framing, Inbox, Persistence, Progress, Version, write_response};
+use self::finish::{persistence, settle};
+use self::receive::{of_bundle, receive, receive_owned};
+use crate::executor::{Executor, Outcome, Refusal};
+use crate::http::{Framing, Inbox, Persistence, write_response};
 use crate::limits::CONTROL_BODY_MAX_BYTES;
 use crate::node::Node;
-use crate::openwhisk::{Command, CommandError, Listener, Reply, RequestError, Route, route};
-use crate::runtime::{Finished, Logs, OutOfMemory, RunError, Runtime, Watch};
+use crate::openwhisk::{Command, Listener, Reply, RequestError, Route, route};
+use crate::runtime::{Finished, RunError, Runtime, Watch};
 
 /// What is to become of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,169 +124,4 @@ fn perform<C: Read + Write, R: Runtime, N: Node, L: RawMutex>(
         }
     };
     Ok(executor.execute(command.map_err(RequestError::Command)?, watch))
-}
-
-/// A body, where it was received.
-enum Body<'i, B> {
-    /// In the inbox.
-    InPlace(&'i [u8]),
-    /// In memory of its own.
-    Owned(B),
-}
-
-impl<B: AsRef<[u8]>> AsRef<[u8]> for Body<'_, B> {
-    fn as_ref(&self) -> &[u8] {
-        match self {
-            Body::InPlace(bytes) => bytes,
-            Body::Owned(buffer) => buffer.as_ref(),
-        }
-    }
-}
-
-/// A body that is used where it arrives, unless it does not fit there.
-fn receive<'i, C: Read + Write, R: Runtime, N: Node, L: RawMutex>(
-    executor: &Executor<'_, R, N, L>,
-    connection: &mut C,
-    inbox: &'i mut Inbox<'_>,
-    framing: &Framing,
-    max_bytes: usize,
-) -> Result<Body<'i, R::Buffer>, RequestError> {
-    match framing.body_length {
-        BodyLength::Bytes(body_len) => {
-            let len = admit(body_len, max_bytes)?;
-            if len > inbox.capacity() {
-                return receive_owned(executor, connection, inbox, framing, max_bytes).map(Body::Owned);
-            }
-            inbox.send_continue(connection, framing).map_err(RequestError::Body)?;
-            let body = inbox.read_in_place(connection, len).map_err(RequestError::Body)?;
-            Ok(Body::InPlace(body))
-        }
-        BodyLength::Chunked => {
-            inbox.send_continue(connection, framing).map_err(RequestError::Body)?;
-            let mut body = ChunkedBody::new(max_bytes);
-            match inbox.read_chunks(connection, &mut body).map_err(of_chunks(max_bytes))? {
-                Progress::Whole => Ok(Body::InPlace(inbox.content(&body))),
-                Progress::Full => move_and_receive(executor, connection, inbox, body, max_bytes).map(Body::Owned),
-            }
-        }
-    }
-}
-
-/// A body that changes its owner, or does not fit into the inbox.
-fn receive_owned<C: Read + Write, R: Runtime, N: Node, L: RawMutex>(
-    executor: &Executor<'_, R, N, L>,
-    connection: &mut C,
-    inbox: &mut Inbox<'_>,
-    framing: &Framing,
-    max_bytes: usize,
-) -> Result<R::Buffer, RequestError> {
-    match framing.body_length {
-        BodyLength::Bytes(body_len) => {
-            let len = admit(body_len, max_bytes)?;
-            let mut body = executor.buffer(len).map_err(|OutOfMemory| RequestError::OutOfMemory)?;
-            inbox.send_continue(connection, framing).map_err(RequestError::Body)?;
-            inbox.read_into(connection, body.as_mut()).map_err(RequestError::Body)?;
-            Ok(body)
-        }
-        BodyLength::Chunked => {
-            inbox.send_continue(connection, framing).map_err(RequestError::Body)?;
-            let mut body = ChunkedBody::new(max_bytes);
-            // What follows begins where this has come to, whatever that is.
-            let _ = inbox.read_chunks(connection, &mut body).map_err(of_chunks(max_bytes))?;
-            move_and_receive(executor, connection, inbox, body, max_bytes)
-        }
-    }
-}
-
-/// Move a body out of the inbox, with what has come of it there, and receive the rest where it is then.
-fn move_and_receive<C: Read + Write, R: Runtime, N: Node, L: RawMutex>(
-    executor: &Executor<'_, R, N, L>,
-    connection: &mut C,
-    inbox: &mut Inbox<'_>,
-    mut body: ChunkedBody,
-    max_bytes: usize,
-) -> Result<R::Buffer, RequestError> {
-    let of_memory = |OutOfMemory| RequestError::OutOfMemory;
-    let mut buffer = executor.buffer(body.room_wanted()).map_err(of_memory)?;
-    inbox.move_content(&mut body, buffer.as_mut());
-    while inbox
-        .read_chunks_into(connection, &mut body, buffer.as_mut())
-        .map_err(of_chunks(max_bytes))?
-        == Progress::Full
-    {
-        executor.resize(&mut buffer, body.room_wanted()).map_err(of_memory)?;
-    }
-    if body.len() < buffer.as_ref().len() {
-        executor.resize(&mut buffer, body.len()).map_err(of_memory)?;
-    }
-    Ok(buffer)
-}
-
-/// A body's length, if it is not too great.
-fn admit(body_len: u64, max_bytes: usize) -> Result<usize, RequestError> {
-    usize::try_from(body_len)
-        .ok()
-        .filter(|len| *len <= max_bytes)
-        .ok_or(RequestError::TooLarge { body_len, max_bytes })
-}
-
-/// The same error for a body that is too long, however its length was told.
-fn of_chunks(max_bytes: usize) -> impl Fn(BodyError) -> RequestError {
-    move |error| match error {
-        BodyError::TooLong { announced_bytes } => RequestError::TooLarge {
-            body_len: announced_bytes,
-            max_bytes,
-        },
-        error => RequestError::Body(error),
-    }
-}
-
-/// The error of a body that is a bundle.
-fn of_bundle(error: RequestError) -> RequestError {
-    match error {
-        RequestError::TooLarge { body_len, max_bytes } => RequestError::BundleTooLarge { body_len, max_bytes },
-        error => error,
-    }
-}
-
-/// Whether the connection can be used again: only if it is known where the next request starts.
-fn persistence<R: Runtime>(
-    framing: Option<Framing>,
-    outcome: &Result<Outcome<R>, RequestError>,
-    is_draining: bool,
-) -> Persistence {
-    let Some(framing) = framing else {
-        return Persistence::Close;
-    };
-    let is_received = match outcome {
-        Ok(_) | Err(RequestError::Command(_)) => true,
-        Err(_) => framing.body_length == BodyLength::Bytes(0),
-    };
-    match framing.version {
-        _ if is_draining || !is_received || !framing.keep_alive => Persistence::Close,
-        Version::Http11 => Persistence::Open,
-        Version::Http10 => Persistence::OpenExplicitly,
-    }
-}
-
-/// What is done when the reply has left: pass on logs, make the next instance ready.
-fn settle<R: Runtime, N: Node, L: RawMutex>(
-    executor: &Executor<'_, R, N, L>,
-    outcome: &Result<Outcome<R>, RequestError>,
-    watch: &impl Watch<R::Stopper>,
-) {
-    match outcome {
-        Ok(Outcome::Initialised(action)) => executor.runtime().prepare(action, watch),
-        Ok(Outcome::Ran(finished)) => executor.node().activation_ended(finished.logs()),
-        // OpenWhisk collects logs after these, too, and waits for the end of an activation in them.
-        Ok(Outcome::InitFailed(InitError::Code(error))) if error.is_malformed_request() => {}
-        Ok(Outcome::InitFailed(InitError::Code(_) | InitError::Load(_) | InitError::OutOfMemory))
-        | Err(RequestError::Command(CommandError::ScalarValue)) => {
-            executor.node().activation_ended(Logs::default());
-        }
-        // As the other runtimes do, which tell it on both streams.
-        Ok(Outcome::Refused(refusal @ Refusal::AlreadyInitialised)) => log::warn!("{refusal}"),
-        Ok(Outcome::Refused(refusal)) => log::info!("{refusal}"),
-        Ok(Outcome::Started { .. } | Outcome::Destroyed | Outcome::InitFailed(InitError::MissingCode)) | Err(_) => {}
-    }
 }

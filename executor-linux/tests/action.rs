@@ -303,14 +303,13 @@ fn guests_that_block_do_not_hold_up_each_other() {
 
 #[test]
 fn idle_connections_hold_no_thread() {
-    let server = Server::action(&[]);
+    // Far fewer threads than connections: if one held one, most would get no answer. (How many threads there are without a
+    // limit says little: the busier the machine, the more workers are on their way from one connection to the next.)
+    let server = Server::action(&["--threads-max", "32"]);
     server.init(&guests::echo());
     let mut clients: Vec<Client> = (0..1000).map(|_| server.client()).collect();
     for client in &mut clients {
         assert_eq!(client.post("/run", "{}").body, "{}");
-    }
-    if let Some(threads) = server.threads() {
-        assert!(threads < 64, "{threads} threads");
     }
     assert_eq!(server.post("/run", r#"{"value":{"new":1}}"#).body, r#"{"new":1}"#);
     for client in clients.iter_mut().rev() {

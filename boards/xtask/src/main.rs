@@ -9,6 +9,7 @@ mod fuzz;
 mod http;
 mod invoker;
 mod measure;
+mod miri;
 mod project;
 mod resident;
 mod shell;

@@ -13,7 +13,7 @@ use crate::project::Project;
 use crate::shell::Shell;
 use crate::system::{self, Need};
 use crate::toolchain::{Source, Toolchain, Toolchains};
-use crate::{BARE_TARGET, WASM_TARGETS, demo, deny, fuzz, provide_for_board, provide_targets, sizes, soak};
+use crate::{BARE_TARGET, WASM_TARGETS, demo, deny, fuzz, miri, provide_for_board, provide_targets, sizes, soak};
 
 /// One step.
 struct Step<F> {
@@ -77,6 +77,11 @@ const STEPS: &[OfProject] = &[
         name: "fuzz",
         what: "some thousand hostile inputs for each target, under AddressSanitizer",
         run: |context| fuzz::fuzz(context.project, context.shell, &[], fuzz::Bound::Executions),
+    },
+    Step {
+        name: "miri",
+        what: "the unit tests of the crates without a system, under Miri (skipped where rustup has none)",
+        run: |context| miri::test(context.project, context.shell),
     },
     Step {
         name: "fallback",

@@ -7,7 +7,7 @@ use wasmi::{Config, Engine, Error, Linker, Module, Store, TrapCode};
 use crate::{smith, wamr};
 
 /// What the guest gets. It looks at none of it.
-const VALUE: &[u8] = b"{\"n\":1}";
+pub const VALUE: &[u8] = b"{\"n\":1}";
 
 /// The input as a module, loaded, run, reset, run again.
 pub fn check(data: &[u8]) {
@@ -36,7 +36,7 @@ pub fn check(data: &[u8]) {
 }
 
 /// The answer is a whole memory: of two that differ, only where they do is told.
-fn assert_same(found: &Result<Vec<u8>, RunError>, expected: &Result<Vec<u8>, RunError>, how: &str) {
+pub fn assert_same(found: &Result<Vec<u8>, RunError>, expected: &Result<Vec<u8>, RunError>, how: &str) {
     match (found, expected) {
         (found, expected) if found == expected => {}
         (Ok(found), Ok(expected)) if found.len() == expected.len() => {

@@ -15,6 +15,7 @@
 //! | `conversation` | what a client sends on one connection | the same in other pieces; `httparse`; `serde_json` |
 //! | `module` | a damaged module, loaded | `wasmparser` |
 //! | `engine` | a module of wasm-smith, run | a fresh instance; `wasmi` |
+//! | `wasi` | calls of WASI, on real directories | what was not granted is as it was, and unread |
 #![allow(
     clippy::unwrap_used,
     clippy::missing_panics_doc,
@@ -32,10 +33,15 @@ pub mod json;
 pub mod manifest;
 pub mod module;
 pub mod wamr;
+pub mod wasi;
 pub mod zip;
 
+pub mod smith;
+
 mod archive;
-mod smith;
+/// What guests get in place of a machine, as in the engine's tests.
+#[path = "../../tests/engine/host.rs"]
+mod host;
 /// The fake engine and machine of the conversations' tests.
 #[path = "../../tests/conversation/world.rs"]
 #[allow(dead_code, reason = "the tests use more of it")]
@@ -56,4 +62,5 @@ pub const TARGETS: &[(&str, Check)] = &[
     ("conversation", conversation::check),
     ("module", module::check),
     ("engine", engine::check),
+    ("wasi", wasi::check),
 ];

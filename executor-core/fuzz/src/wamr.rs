@@ -6,33 +6,9 @@ use action_bundle::{Artifact, ContentHash, Kind};
 use executor_core::json::Object;
 use executor_core::runtime::{Finished, Init, LoadError, Run, RunError, Runtime, Unwatched};
 use executor_core::wamr::{Action, Buffer, Config, Engine};
-use executor_wasi::{Errno, Host, Interrupted, NoFiles};
 use parking_lot::RawMutex;
 
-/// A machine with a clock that stands still.
-pub struct StillHost;
-
-impl Host for StillHost {
-    type Directory = NoFiles;
-    type File = NoFiles;
-
-    fn realtime_ns(&self) -> Option<u64> {
-        Some(1_000_000_007)
-    }
-
-    fn monotonic_ns(&self) -> u64 {
-        7
-    }
-
-    fn random(&self, bytes: &mut [u8]) -> Result<(), Errno> {
-        bytes.fill(9);
-        Ok(())
-    }
-
-    fn sleep_ns(&self, _: u64) -> Result<(), Interrupted> {
-        Ok(())
-    }
-}
+use crate::host::StillHost;
 
 pub type Loaded = Arc<Action<RawMutex>>;
 
@@ -52,13 +28,18 @@ fn engine() -> &'static Engine<StillHost, RawMutex> {
 
 /// As the executor hands a module on.
 pub fn load(module: &[u8]) -> Result<Loaded, Box<LoadError>> {
+    load_as(Kind::Wasm, module)
+}
+
+/// The same of either kind.
+pub fn load_as(kind: Kind, module: &[u8]) -> Result<Loaded, Box<LoadError>> {
     let mut body = engine().buffer(module.len()).expect("memory for an input");
     body.as_mut().copy_from_slice(module);
     let init = Init::<Buffer> {
         body,
         inflated: None,
         artifact: Artifact {
-            kind: Kind::Wasm,
+            kind,
             range: 0..module.len(),
             hash: ContentHash::of(module),
         },

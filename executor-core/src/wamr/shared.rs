@@ -15,7 +15,8 @@ use lock_api::{Mutex, RawMutex};
 
 use super::Engine;
 use super::abi::{Abi, Entries};
-use super::raw::{Buffer, ExecEnv, Instance, Message, Module, NewError, Snapshot};
+use super::raw::{Buffer, ExecEnv, Instance, Message, Module, NewError, Snapshot, TakeError};
+use crate::limits::TABLE_ELEMENTS_MAX;
 use crate::runtime::{LoadError, RunError};
 
 /// A loaded module, what is known of it, and the instances that are ready to run it.
@@ -52,6 +53,7 @@ impl<L: RawMutex> SharedModule<L> {
     pub fn load(bytes: Buffer, range: Range<usize>, kind: Kind, spares_max: usize) -> Result<Self, LoadError> {
         let module = Module::load(bytes, range).map_err(load_error)?;
         check_imports(&module)?;
+        check_tables(&module)?;
         let abi = Abi::recognise(&module)?;
         let wants_environment = module.imports().any(|(_, name, _)| name == c"environ_get");
         Ok(SharedModule {
@@ -106,12 +108,16 @@ impl<L: RawMutex> SharedModule<L> {
     }
 
     /// The state of a fresh instance: `instance` is one.
-    fn fresh(&self, instance: &Instance) -> Result<Arc<Snapshot>, RunError> {
+    fn fresh(&self, instance: &Instance, environment: &ExecEnv) -> Result<Arc<Snapshot>, RunError> {
         let noted = self.pool.lock().fresh.clone();
         if let Some(fresh) = noted {
             return Ok(fresh);
         }
-        let fresh = Arc::new(Snapshot::take(instance).map_err(|_| RunError::NoRoom)?);
+        let fresh = Snapshot::take(instance, || environment.is_stopped()).map_err(|error| match error {
+            TakeError::OutOfMemory => RunError::NoRoom,
+            TakeError::Stopped => RunError::Cancelled,
+        })?;
+        let fresh = Arc::new(fresh);
         // Two first runs may both come here: the state that was noted first is for all.
         Ok(Arc::clone(self.pool.lock().fresh.get_or_insert(fresh)))
     }
@@ -135,7 +141,7 @@ impl<H: Host, L: RawMutex> Engine<H, L> {
             self.initialise(environment, &mut instance, initialize)?;
         }
         let entries = Entries::find(module.abi, &instance).ok_or(RunError::Instantiate)?;
-        let fresh = module.fresh(&instance)?;
+        let fresh = module.fresh(&instance, environment)?;
         Ok(Ready {
             instance,
             entries,
@@ -150,6 +156,20 @@ fn load_error(message: Message) -> LoadError {
     } else {
         LoadError::Module(message)
     }
+}
+
+fn check_tables(module: &Module) -> Result<(), LoadError> {
+    let elements = module.table_elements();
+    if elements <= TABLE_ELEMENTS_MAX {
+        return Ok(());
+    }
+    let mut message = Message::new();
+    // The numbers fit.
+    let _ = write!(
+        message,
+        "tables of {elements} elements, where {TABLE_ELEMENTS_MAX} are allowed"
+    );
+    Err(LoadError::Module(message))
 }
 
 /// WAMR says only in words why it failed: "allocate memory failed", "allocate linear memory failed", "mmap memory failed", ….

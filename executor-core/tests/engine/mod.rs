@@ -7,6 +7,8 @@
     reason = "an error of loading holds the engine's words, as in the crate itself"
 )]
 
+pub mod bulk;
+mod host;
 pub mod stopping;
 
 use std::sync::{Arc, OnceLock};
@@ -15,39 +17,14 @@ use action_bundle::{Artifact, ContentHash, Kind};
 use executor_core::json;
 use executor_core::runtime::{Finished, Init, LoadError, Run, RunError, Runtime, Trap, Unwatched, Watch};
 use executor_core::wamr::{Action, Buffer, Config, Engine, RunStopper};
-use executor_wasi::{Errno, Host, Interrupted, NoFiles};
 use parking_lot::RawMutex;
+
+use self::host::StillHost;
 
 /// Turns a Wasm module into what is to be loaded.
 pub type Compile = fn(wasm: &[u8]) -> (Kind, Vec<u8>);
 
-/// A machine with a clock that stands still.
-struct TestHost;
-
-impl Host for TestHost {
-    type Directory = NoFiles;
-    type File = NoFiles;
-
-    fn realtime_ns(&self) -> Option<u64> {
-        Some(1_000_000_007)
-    }
-
-    fn monotonic_ns(&self) -> u64 {
-        7
-    }
-
-    fn random(&self, bytes: &mut [u8]) -> Result<(), Errno> {
-        bytes.fill(9);
-        Ok(())
-    }
-
-    fn sleep_ns(&self, duration_ns: u64) -> Result<(), Interrupted> {
-        std::thread::sleep(std::time::Duration::from_nanos(duration_ns));
-        Ok(())
-    }
-}
-
-type TestEngine = Engine<TestHost, RawMutex>;
+type TestEngine = Engine<StillHost, RawMutex>;
 type TestAction = Arc<Action<RawMutex>>;
 
 fn engine() -> &'static TestEngine {
@@ -57,7 +34,7 @@ fn engine() -> &'static TestEngine {
             environment: (*b"__OW_API_HOST=here\0").into(),
             ..Config::default()
         };
-        Engine::start(TestHost, config).expect("the first engine of this process")
+        Engine::start(StillHost, config).expect("the first engine of this process")
     })
 }
 
@@ -244,6 +221,17 @@ pub fn modules_are_checked(compile: Compile) {
         panic!("an engine's message")
     };
     assert!(message.contains("env.secret"), "{message}");
+    let tables = |first: u32, other: u32| {
+        format!(
+            r#"(module (memory (export "memory") 1) (func (export "_start"))
+                (table {first} {first} funcref) (table {other} {other} funcref))"#
+        )
+    };
+    assert!(load_with(compile, &tables(999_999, 1), None, None).is_ok());
+    let LoadError::Module(message) = refused(&tables(999_999, 2)) else {
+        panic!("an engine's message")
+    };
+    assert!(message.contains("1000001"), "{message}");
     let LoadError::Module(message) = load_code(Kind::Wasm, b"\0asm\x01\0\0\0garbage", None, None)
         .err()
         .expect("refused")
@@ -605,6 +593,12 @@ macro_rules! test_engine {
             start_functions_may_fail,
         );
 
+        mod bulk {
+            use super::cases::bulk as cases;
+
+            test_engine!(@cases cases, super::$compile: pieces_are_not_seen);
+        }
+
         mod stopping {
             use super::cases::stopping as cases;
 
@@ -613,6 +607,7 @@ macro_rules! test_engine {
                 a_stop_may_come_first,
                 every_guest_can_be_stopped,
                 preparation_can_be_stopped,
+                single_instructions_are_cut_short,
             );
 
             #[test]

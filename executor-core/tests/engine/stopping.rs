@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use executor_core::runtime::{Occasion, RunError, StopReason, Stopper, Unwatched, Watch};
+use executor_core::runtime::{Occasion, RunError, Runtime, StopReason, Stopper, Unwatched, Watch};
 use executor_core::wamr::RunStopper;
 
 use super::{Compile, TestAction, engine, load, run, run_watched};
@@ -193,7 +193,7 @@ pub fn every_guest_can_be_stopped(compile: Compile) {
 pub fn preparation_can_be_stopped(compile: Compile) {
     let action = load(compile, &lean("", "(func $start (loop $l (br $l))) (start $start)"));
     let ((), took) = while_stopping(soon, |watch| {
-        executor_core::runtime::Runtime::prepare(engine(), &action, watch);
+        engine().prepare(&action, watch);
     });
     assert!(took.unwrap() < PATIENCE);
     // No half-made instance was kept.
@@ -253,12 +253,41 @@ pub fn a_late_stop_hits_nobody(compile: Compile) {
     });
 }
 
+/// Instructions that write a whole memory, one after the other without a branch between them: to do them all takes far longer
+/// than a test is patient.
+pub fn single_instructions_are_cut_short(compile: Compile) {
+    let large = |instruction: &str| lean(&instruction.repeat(2000), "").replace("64 2048", "4096");
+    for (name, instruction) in [
+        (
+            "fill",
+            "(memory.fill (i32.const 0) (i32.const 7) (i32.const 0x10000000))",
+        ),
+        (
+            "copy up",
+            "(memory.copy (i32.const 8) (i32.const 0) (i32.const 0xffffff8))",
+        ),
+        (
+            "copy down",
+            "(memory.copy (i32.const 0) (i32.const 8) (i32.const 0xffffff8))",
+        ),
+    ] {
+        let action = load(compile, &large(instruction));
+        // To read a memory of this size for the first time takes longer than `soon`: not in the run.
+        engine().prepare(&action, &Unwatched);
+        let (answer, took) = while_stopping(soon, |watch| run_watched(&action, "{}", watch));
+        assert_eq!(answer, STOPPED, "{name}");
+        assert!(took.unwrap() < PATIENCE, "{name}: {took:?}");
+    }
+}
+
 /// Prints how long it takes from the stop to the end of the run.
 pub fn measure(compile: Compile) {
     println!("{:<28} {:>10} {:>10}", "µs from stop to end", "median", "worst");
-    let fill = "(loop $l (memory.fill (i32.const 0) (i32.const 7) (i32.const 0x10000000)) (br $l))";
-    let fill = lean(fill, "").replace("64 2048", "4096");
-    for (name, wat) in zoo().into_iter().chain([("memory.fill of 256 MiB", fill)]) {
+    let large = |body: &str| lean(body, "").replace("64 2048", "4096");
+    let fill = large("(loop $l (memory.fill (i32.const 0) (i32.const 7) (i32.const 0x10000000)) (br $l))");
+    let copy = large("(loop $l (memory.copy (i32.const 8) (i32.const 0) (i32.const 0xffffff8)) (br $l))");
+    let large = [("memory.fill of 256 MiB", fill), ("memory.copy of 256 MiB", copy)];
+    for (name, wat) in zoo().into_iter().chain(large) {
         let action = load(compile, &wat);
         let mut took: Vec<_> = (0..51).map(|_| time_to_stop(&action)).collect();
         took.sort_unstable();

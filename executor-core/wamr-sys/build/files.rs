@@ -68,6 +68,13 @@ impl Target {
         }
     }
 
+    /// The file that relocates AOT code, and has the table of the functions that it may call. Compiled with [`BULK`]. Below WAMR's
+    /// `core`.
+    pub fn relocation(&self) -> String {
+        let (.., file) = self.processor();
+        format!("iwasm/aot/arch/{file}")
+    }
+
     /// WAMR's name of the processor, the file that calls native functions on it, and the file that relocates AOT code.
     fn processor(&self) -> (&'static str, &'static str, &'static str) {
         match (self.arch.as_str(), self.abi.as_str()) {
@@ -176,12 +183,6 @@ pub fn interpreter(target: &Target) -> &'static str {
 /// Compiled from a changed copy (`patch`). Below WAMR's `core`.
 pub const AOT_LOADER: &str = "iwasm/aot/aot_loader.c";
 
-/// Relocates AOT code. For Thumb, compiled from a changed copy (`patch`). Below WAMR's `core`.
-pub fn relocation(target: &Target) -> String {
-    let (.., file) = target.processor();
-    format!("iwasm/aot/arch/{file}")
-}
-
 /// Compiled from a changed copy (`patch`). Below WAMR's `core`.
 pub const MODULE_LOADER: &str = "iwasm/interpreter/wasm_loader.c";
 
@@ -204,6 +205,19 @@ pub const PAGES: [(&str, &str); 3] = [
     ("os_mmap", "wamr_sys_mmap"),
     ("os_mremap", "wamr_sys_mremap"),
     ("os_munmap", "wamr_sys_munmap"),
+];
+
+/// What the table of functions for AOT code has in place of WAMR's own: `c/bulk.c` has it. Its texts, by which AOT code asks
+/// for them, stay. The file is [`Target::relocation`].
+pub const BULK: [(&str, &str); 7] = [
+    ("aot_memset", "wamr_sys_aot_memset"),
+    ("aot_memmove", "wamr_sys_aot_memmove"),
+    ("aot_memory_init", "wamr_sys_aot_memory_init"),
+    // On Arm, LLVM calls these in place of C's.
+    ("__aeabi_memclr", "wamr_sys_aeabi_memclr"),
+    ("__aeabi_memcpy", "wamr_sys_aeabi_memcpy"),
+    ("__aeabi_memmove", "wamr_sys_aeabi_memmove"),
+    ("__aeabi_memset", "wamr_sys_aeabi_memset"),
 ];
 
 /// All others, below WAMR's `core`.
@@ -269,7 +283,7 @@ pub fn sources(target: &Target) -> Vec<String> {
 
 /// Our own C.
 pub fn ours(target: &Target) -> Vec<&'static str> {
-    let mut files = vec!["c/border.c", "c/memory.c", "c/state.c", "c/stop.c"];
+    let mut files = vec!["c/border.c", "c/bulk.c", "c/memory.c", "c/state.c", "c/stop.c"];
     if target.is_bare() {
         files.extend([
             "c/bare/heap.c",

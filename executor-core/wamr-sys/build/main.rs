@@ -22,7 +22,6 @@ fn main() {
     most.files(files::sources(&target).iter().map(|file| existing(&core, file)))
         .file(patch::polling_interpreter(&core, files::interpreter(&target), &out))
         .file(patch::module_loader(&core, &out))
-        .file(patch::relocation(&core, &target, &out))
         .files(files::ours(&target));
     let mut instantiating = builder(&target, &core);
     instantiating.files(files::INSTANTIATING.iter().map(|file| existing(&core, file)));
@@ -32,8 +31,11 @@ fn main() {
         .file(existing(&core, files::LINEAR_MEMORY))
         .file(patch::loader_of_interruptible_code(&core, &out));
     rename(&mut mapping, &files::PAGES);
+    let mut relocating = builder(&target, &core);
+    relocating.file(patch::relocation(&core, &target, &out));
+    rename(&mut relocating, &files::BULK);
     let mut archive = cc::Build::new();
-    for part in [most, instantiating, mapping] {
+    for part in [most, instantiating, mapping, relocating] {
         archive.objects(part.compile_intermediates());
     }
     archive.compile("wamr");

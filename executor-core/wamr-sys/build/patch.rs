@@ -2,7 +2,7 @@
 //!
 //! WAMR's interpreters poll a flag in the execution environment at branches and calls, and its AOT code at backward branches
 //! and calls; but only if WAMR is built for guests that start threads, with all that belongs to that. Here a guest has one
-//! thread, and the host sets the flag (`c/stop.c`).
+//! thread, and the host sets the flag (`c/stop.c`). One instruction can write a whole memory; it polls, too (`c/bulk.c`).
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,6 +17,23 @@ const CLASSIC_POLL: &str =
 
 /// Our poll, switched on from here to the end of the file; upstream's, which may also wait, is left out.
 const OUR_POLL: &str = "#undef WASM_ENABLE_THREAD_MGR\n#define WASM_ENABLE_THREAD_MGR 1\n#include \"stop_poll.h\"\n";
+
+/// What writes as much as a memory is long: memory.fill, memory.copy and memory.init. In pieces, as `c/stop_poll.h` has it.
+const BULK: [(&str, &str); 3] = [
+    (
+        "                        memset(mdst, fill_val, len);",
+        "                        FILL_OR_LEAVE(mdst, fill_val, len);",
+    ),
+    (
+        "                            memmove(mdst, msrc, len);",
+        "                            MOVE_OR_LEAVE(mdst, msrc, len);",
+    ),
+    (
+        "                        bh_memcpy_s(maddr, (uint32)(linear_mem_size - addr),
+                                    data + offset, (uint32)bytes);",
+        "                        MOVE_OR_LEAVE(maddr, data + offset, (uint32)bytes);",
+    ),
+];
 
 /// The loader's refusal of code that polls.
 const REFUSAL: &str = "#if WASM_ENABLE_THREAD_MGR == 0\n    if (feature_flags & WASM_FEATURE_MULTI_THREAD) {";
@@ -40,7 +57,7 @@ pub fn module_loader(core: &Path, out: &Path) -> PathBuf {
     changed(core, files::MODULE_LOADER, out, &changes)
 }
 
-/// The interpreter with its poll.
+/// The interpreter with its polls.
 pub fn polling_interpreter(core: &Path, file: &str, out: &Path) -> PathBuf {
     let poll = if file == "iwasm/interpreter/wasm_interp_fast.c" {
         FAST_POLL
@@ -48,7 +65,9 @@ pub fn polling_interpreter(core: &Path, file: &str, out: &Path) -> PathBuf {
         CLASSIC_POLL
     };
     let ours = poll.replacen("#if WASM_ENABLE_THREAD_MGR != 0\n", &format!("{OUR_POLL}#if 0\n"), 1);
-    changed(core, file, out, &[(poll, &ours)])
+    let mut changes = vec![(poll, ours.as_str())];
+    changes.extend(BULK);
+    changed(core, file, out, &changes)
 }
 
 /// The loader that takes code which polls.
@@ -89,8 +108,8 @@ fn is_soft_float(name: &str) -> bool {
 
 /// The relocation of AOT code; for Thumb, without what is never called.
 pub fn relocation(core: &Path, target: &files::Target, out: &Path) -> PathBuf {
-    let file = files::relocation(target);
-    let path = core.join(&file);
+    let file = target.relocation();
+    let path = crate::existing(core, &file);
     if !target.is_thumb() {
         return path;
     }
@@ -112,10 +131,10 @@ pub fn relocation(core: &Path, target: &files::Target, out: &Path) -> PathBuf {
     copy
 }
 
-/// The path of a copy in which each left text, which must occur once, is the right one.
+/// The path of a copy in which each `theirs`, which must occur once, is `ours`.
 fn changed(core: &Path, file: &str, out: &Path, changes: &[(&str, &str)]) -> PathBuf {
-    let path = core.join(file);
-    let mut source = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let path = crate::existing(core, file);
+    let mut source = fs::read_to_string(&path).expect("WAMR's sources are text");
     for (theirs, ours) in changes {
         assert_eq!(
             source.matches(theirs).count(),

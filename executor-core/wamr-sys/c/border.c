@@ -134,6 +134,34 @@ wamr_sys_export(wasm_module_t module, int32_t index, int32_t *kind, char *text, 
     return item.name;
 }
 
+/* How many elements the tables of one instance may have at most, in all: it has room for them from its start. */
+uint64_t
+wamr_sys_table_elements(wasm_module_t module)
+{
+    uint64_t sum = 0;
+    uint32_t i;
+
+#define ADD(type) (sum += (type).max_size > (type).init_size ? (type).max_size : (type).init_size)
+    if (((WASMModuleCommon *)module)->module_type == Wasm_Module_AoT) {
+        AOTModule *aot = (AOTModule *)module;
+
+        for (i = 0; i < aot->import_table_count; i++)
+            ADD(aot->import_tables[i].table_type);
+        for (i = 0; i < aot->table_count; i++)
+            ADD(aot->tables[i].table_type);
+    }
+    else {
+        WASMModule *wasm = (WASMModule *)module;
+
+        for (i = 0; i < wasm->import_table_count; i++)
+            ADD(wasm->import_tables[i].u.table.table_type);
+        for (i = 0; i < wasm->table_count; i++)
+            ADD(wasm->tables[i].table_type);
+    }
+#undef ADD
+    return sum;
+}
+
 /* One import: its name, its module's, and whether something stands behind it. */
 const char *
 wamr_sys_import(wasm_module_t module, int32_t index, const char **module_name, int32_t *kind, bool *linked)
@@ -160,6 +188,7 @@ wamr_sys_exec_env_bind(wasm_exec_env_t env, wasm_module_inst_t instance, void *u
     env->wasm_stack.top = env->wasm_stack.bottom;
     env->user_data = user_data;
     env->attachment = NULL;
+    wamr_sys_bulk_begin(wamr_sys_exec_env_stop_flag(env));
     if (common->module_type == Wasm_Module_AoT) {
         AOTModule *module = (AOTModule *)((AOTModuleInstance *)instance)->module;
 

@@ -17,6 +17,14 @@
 void
 wamr_sys_exec_env_bind(wasm_exec_env_t env, wasm_module_inst_t instance, void *user_data);
 
+/* stop.c */
+uint32_t *
+wamr_sys_exec_env_stop_flag(wasm_exec_env_t env);
+
+/* bulk.c */
+void
+wamr_sys_bulk_begin(const uint32_t *stop);
+
 /* memory.c */
 void
 wamr_sys_memory_bound(size_t bytes);

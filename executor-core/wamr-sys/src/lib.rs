@@ -80,6 +80,7 @@ unsafe extern "C" {
         text: *mut c_char,
         size: u32,
     ) -> *const c_char;
+    pub fn wamr_sys_table_elements(module: *mut Module) -> u64;
     pub fn wamr_sys_import(
         module: *mut Module,
         index: i32,

@@ -85,12 +85,12 @@ impl<'r, H: Host> Context<'r, H> {
         self.deadline_monotonic_ns = Some(monotonic_ns);
     }
 
-    /// The guest is stopped in its sleep, at most 20 ms after `is_stopped` has become true.
+    /// When `is_stopped` has become true, the guest is stopped by its next call, and in its sleep at most 20 ms later.
     pub fn stop_when(&mut self, is_stopped: &'r dyn Fn() -> bool) {
         self.is_stopped = Some(is_stopped);
     }
 
-    /// For host calls that take long: whether the run is to be stopped.
+    /// For each host call, and within those that take long: whether the run is to be stopped.
     pub(crate) fn check_stop(&self) -> Result<(), Interrupted> {
         match self.is_stopped {
             Some(is_stopped) if is_stopped() => Err(Interrupted),

@@ -132,6 +132,11 @@ macro_rules! functions {
                 memory: &mut GuestMemory<'_>,
                 arguments: &[u64],
             ) -> Result<Errno, Stop> {
+                // Nothing is done for a run that is over: native code may come here before it sees that it was stopped, with an
+                // instruction's work undone.
+                if self.check_stop().is_err() {
+                    return Err(Stop::Interrupted);
+                }
                 match self.dispatch(function, memory, arguments) {
                     Ok(()) => Ok(Errno::Success),
                     Err(Failure::Errno(errno)) => Ok(errno),

@@ -5,7 +5,7 @@
 //! Rustup's way adds the targets to the toolchain in use. Debian's way changes nothing outside the cache: it unpacks the
 //! packages of a compiler, builds the standard library from that compiler's sources, and points `RUSTC` to the result.
 
-mod bounded;
+pub mod bounded;
 mod debian;
 pub mod packages;
 mod rustup;

@@ -15,7 +15,7 @@ pub use environment::{ExecEnv, RunStopper};
 pub use instance::{CallError, Function, Instance, NewError};
 pub use module::{Buffer, Export, Module};
 pub use natives::{Imports, Native, register};
-pub use snapshot::Snapshot;
+pub use snapshot::{Snapshot, TakeError};
 pub use wamr_sys::AOT_TARGET;
 
 use core::ffi::{CStr, c_char};

@@ -125,6 +125,12 @@ impl Module {
         self.handle.as_ptr()
     }
 
+    /// How many elements the tables of one instance may have in all.
+    pub fn table_elements(&self) -> u64 {
+        // SAFETY: border.c: asks a loaded module.
+        unsafe { sys::wamr_sys_table_elements(self.as_ptr()) }
+    }
+
     /// The module's exports, in its order.
     pub fn exports(&self) -> impl Iterator<Item = Export<'_>> {
         // SAFETY: wasm_export.h: asks a loaded module.

@@ -3,12 +3,12 @@
 //! What a guest can write is listed in `wamr-sys/c/state.c`. All of it but the linear memory is a few bytes and is copied
 //! back whole. Of the linear memory, the snapshot keeps the pages that are not zero.
 
+use alloc::collections::TryReserveError;
 use alloc::vec::Vec;
 
 use wamr_sys as sys;
 
 use super::Instance;
-use crate::runtime::OutOfMemory;
 
 /// The machine's page size, or a multiple of it: Linux on Arm may use 16 or 64 KiB, where fewer zero pages are left out.
 const PAGE_BYTES: usize = 4096;
@@ -28,34 +28,62 @@ pub struct Snapshot {
     contents: Vec<u8>,
 }
 
+/// As much of a memory as is read between two looks at the stop flag: reading touches pages that were never there.
+const READ_AT_ONCE_BYTES: usize = 256 * 1024;
+
+/// Why there is no snapshot.
+pub enum TakeError {
+    /// No memory for it.
+    OutOfMemory,
+    /// The run that it was taken for is to be stopped.
+    Stopped,
+}
+
+impl From<TryReserveError> for TakeError {
+    fn from(_: TryReserveError) -> Self {
+        TakeError::OutOfMemory
+    }
+}
+
 /// The instance cannot be made fresh again: drop it.
 pub struct CannotRestore;
 
 impl Snapshot {
-    /// Note the state of a fresh instance.
+    /// Note the state of a fresh instance, unless `is_stopped`.
     ///
     /// # Errors
-    /// [`OutOfMemory`]
-    pub fn take(instance: &Instance) -> Result<Self, OutOfMemory> {
+    /// [`TakeError`]
+    pub fn take(instance: &Instance, is_stopped: impl Fn() -> bool) -> Result<Self, TakeError> {
         // SAFETY: state.c: the instance is alive.
         let bytes = unsafe { sys::wamr_sys_state_bytes(instance.as_ptr()) };
         let mut state = Vec::new();
-        state.try_reserve_exact(bytes).map_err(|_| OutOfMemory)?;
+        state.try_reserve_exact(bytes)?;
         state.resize(bytes, 0);
         // SAFETY: state.c: writes as many bytes as it just said.
         unsafe { sys::wamr_sys_state_save(instance.as_ptr(), state.as_mut_ptr()) };
 
         let memory = instance.memory();
-        let (mut offsets, mut contents) = (Vec::new(), Vec::new());
-        let pages = || memory.chunks(PAGE_BYTES).enumerate().filter(|(_, page)| !is_zero(page));
-        contents
-            .try_reserve_exact(pages().map(|(_, page)| page.len()).sum())
-            .map_err(|_| OutOfMemory)?;
-        offsets.try_reserve_exact(pages().count()).map_err(|_| OutOfMemory)?;
-        for (index, page) in pages() {
-            offsets.push(u32::try_from(index * PAGE_BYTES).map_err(|_| OutOfMemory)?);
-            contents.extend_from_slice(page);
+        let mut offsets = Vec::new();
+        for (number, part) in memory.chunks(READ_AT_ONCE_BYTES).enumerate() {
+            if is_stopped() {
+                return Err(TakeError::Stopped);
+            }
+            let start = number * READ_AT_ONCE_BYTES;
+            for (index, _) in part.chunks(PAGE_BYTES).enumerate().filter(|(_, page)| !is_zero(page)) {
+                offsets.try_reserve(1)?;
+                offsets.push(u32::try_from(start + index * PAGE_BYTES).map_err(|_| TakeError::OutOfMemory)?);
+            }
         }
+        // These stay for as long as the module does: no byte more than it takes.
+        offsets.shrink_to_fit();
+        let pages = || {
+            offsets
+                .iter()
+                .filter_map(|offset| memory.get(*offset as usize..)?.chunks(PAGE_BYTES).next())
+        };
+        let mut contents = Vec::new();
+        contents.try_reserve_exact(pages().map(<[u8]>::len).sum())?;
+        pages().for_each(|page| contents.extend_from_slice(page));
         let memory_bytes = memory.len();
         Ok(Snapshot {
             state,

@@ -1,8 +1,8 @@
 //! Reading and writing through arrays of buffers.
 //!
 //! A call moves at most [`TRANSFER_MAX_BYTES`] and says how much it moved, as POSIX allows: buffers may overlap, so that an
-//! array in a small memory can allege terabytes, and a host call cannot be stopped. Once something was moved, a later failure
-//! is reported by the next call.
+//! array in a small memory can allege terabytes, and between two calls a guest can be stopped. (What a slow disk makes of one
+//! call is the kernel's.) Once something was moved, a later failure is reported by the next call.
 
 use crate::context::Context;
 use crate::descriptors::{Descriptor, OpenFile};
@@ -11,8 +11,9 @@ use crate::host::{File, Host};
 use crate::layout::fdflags;
 use crate::memory::{GuestMemory, IOVECS_MAX, index, length};
 
-/// What one call moves at most.
-const TRANSFER_MAX_BYTES: u32 = 16 * 1024 * 1024;
+/// What one call moves at most: what a kernel copies from or to its cache in a fraction of a millisecond. C's and Rust's libraries
+/// read and write in pieces that are much smaller, or ask again for the rest.
+pub(crate) const TRANSFER_MAX_BYTES: u32 = 1024 * 1024;
 
 impl<H: Host> Context<'_, H> {
     pub(crate) fn fd_read(

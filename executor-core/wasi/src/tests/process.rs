@@ -123,6 +123,25 @@ fn a_guest_that_asks_for_random_bytes_can_be_stopped() {
     });
 }
 
+/// Native code may call once more before it sees that it was stopped. All that it asks for is refused: also what is short.
+#[test]
+fn nothing_is_done_for_a_guest_that_was_stopped() {
+    let machine = Machine::with(&[("/data", false)]);
+    let ((), output) = with_input(&machine, Input::default(), |guest| {
+        guest.context.stop_when(&|| true);
+        let before = guest.memory.clone();
+        for function in Function::ALL {
+            assert_eq!(
+                guest.call_or_stop(function, &[BUFFER.into(); 9]),
+                Err(Stop::Interrupted),
+                "{function:?}"
+            );
+        }
+        assert_eq!(guest.memory, before);
+    });
+    assert_eq!(output.stdout(), b"");
+}
+
 #[test]
 fn random_bytes_fill_exactly_the_buffer() {
     with_guest(&Machine::bare(), |guest| {

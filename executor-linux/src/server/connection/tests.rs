@@ -150,7 +150,10 @@ fn closing_does_not_take_the_reply_from_a_client_that_still_sends() {
         connection.end_request();
         connection.close();
     });
-    sender.write_all(&vec![b'x'; 16 << 20]).unwrap();
+    // More than the buffers of both sides hold, so that it still sends when the connection is closed. Not much more: all of it
+    // is to be discarded within DISCARD_WAIT, on a machine that has other things to do.
+    rustix::net::sockopt::set_socket_send_buffer_size(&sender, 64 << 10).unwrap();
+    sender.write_all(&vec![b'x'; 1 << 20]).unwrap();
     sender.shutdown(std::net::Shutdown::Write).unwrap();
     let mut reply = String::new();
     (&client).read_to_string(&mut reply).unwrap();
