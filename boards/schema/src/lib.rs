@@ -148,6 +148,8 @@ pub enum Run {
         arguments: Vec<String>,
         /// The network interface's arguments; `{net}` in them stands for the forwarded network.
         network: Vec<String>,
+        /// The arguments of the device that guests' output goes to: it uses the character device `output`.
+        output: Vec<String>,
         /// Debian's packages with it.
         packages: Vec<String>,
     },

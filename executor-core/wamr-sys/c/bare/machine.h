@@ -24,7 +24,7 @@ struct wamr_sys_machine {
     /* Microseconds since the start. */
     uint64_t (*uptime_us)(void);
     /* Make `code` writable and not executable, or executable and not writable. In the second case the instruction cache must
-     * not hold what was there before. */
+     * not hold what was there before; on AArch64, pages.c sees to that. */
     void (*code_is_writable)(bool is_writable);
 };
 

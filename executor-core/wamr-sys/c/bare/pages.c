@@ -13,8 +13,8 @@
 
 enum {
     PAGE_BYTES = 4096,
-    /* 32 MiB in each region: a byte of static memory for each page. */
-    PAGES_MAX = 8192,
+    /* 32 MiB in each region, 256 MiB with addresses of 64 bits: a byte of static memory for each page. */
+    PAGES_MAX = sizeof(void *) == 8 ? 65536 : 8192,
 };
 
 typedef enum { FREE, TAKEN, TAKEN_WRITABLE } Page;
@@ -166,14 +166,36 @@ os_mremap(void *address, size_t old_size, size_t new_size)
     return address;
 }
 
-/* Code is written before the board makes it executable: see wamr_sys_machine.code_is_writable. */
+/* Means a whole cache, which loading code never needs: os_icache_flush knows what was written. */
 void
 os_dcache_flush(void)
 {}
 
+#if defined(__aarch64__)
+/* Armv8-A, B2.4.4: what was written to these addresses is what is run there. */
+void
+os_icache_flush(void *start, size_t len)
+{
+    uintptr_t end = (uintptr_t)start + len, line;
+    uint64_t types;
+    size_t data_line, code_line;
+
+    __asm__ volatile("mrs %0, ctr_el0" : "=r"(types));
+    data_line = (size_t)4 << ((types >> 16) & 15);
+    code_line = (size_t)4 << (types & 15);
+    for (line = (uintptr_t)start & ~(data_line - 1); line < end; line += data_line)
+        __asm__ volatile("dc cvau, %0" : : "r"(line) : "memory");
+    __asm__ volatile("dsb ish" : : : "memory");
+    for (line = (uintptr_t)start & ~(code_line - 1); line < end; line += code_line)
+        __asm__ volatile("ic ivau, %0" : : "r"(line) : "memory");
+    __asm__ volatile("dsb ish\n\tisb" : : : "memory");
+}
+#else
+/* Code is written before the board makes it executable: see wamr_sys_machine.code_is_writable. */
 void
 os_icache_flush(void *start, size_t len)
 {
     (void)start;
     (void)len;
 }
+#endif

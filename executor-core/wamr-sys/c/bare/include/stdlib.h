@@ -21,6 +21,7 @@ strtoull(const char *text, char **end, int base);
 int
 atoi(const char *text);
 #define abs(x) __builtin_abs(x)
+#define labs(x) __builtin_labs(x)
 /* What the board does when nothing can go on. */
 void
 abort(void) __attribute__((noreturn));
