@@ -13,7 +13,9 @@ use crate::project::Project;
 use crate::shell::Shell;
 use crate::system::{self, Need};
 use crate::toolchain::{Source, Toolchain, Toolchains};
-use crate::{BARE_TARGET, WASM_TARGETS, demo, deny, fuzz, miri, provide_for_board, provide_targets, sizes, soak};
+use crate::{
+    BARE_TARGET, WASM_TARGETS, demo, deny, fuzz, miri, provide_for_board, provide_targets, sizes, soak, wedge,
+};
 
 /// One step.
 struct Step<F> {
@@ -55,7 +57,13 @@ const STEPS: &[OfProject] = &[
     Step {
         name: "deny",
         what: "no dependency of a licence or a source that the rules do not allow",
-        run: |context| deny::check(context.project, context.shell, &[&[""], GUEST_WORKSPACES].concat()),
+        run: |context| {
+            deny::check(
+                context.project,
+                context.shell,
+                &[&[""], GUEST_WORKSPACES, BARE_WORKSPACE].concat(),
+            )
+        },
     },
     Step {
         name: "bare",
@@ -123,10 +131,30 @@ const NATIVE_STEPS: &[OfBoard] = &[Step {
     run: |context| soak::short(context.project, context.shell, context.board, &context.toolchains),
 }];
 
-/// The boards that are tested with the project: each architecture once.
-const TESTED: &[&str] = &["linux-amd64", "rpi-4", "rpi-2", "rpi-zero", "mps2-an500"];
+/// For each board without an operating system.
+const BARE_STEPS: &[OfBoard] = &[Step {
+    name: "faults",
+    what: "a board that hangs or faults resets itself, and its next boot tells why",
+    run: |context| {
+        wedge::check(
+            context.project,
+            context.board,
+            &build::program(context.project, context.board),
+        )
+    },
+}];
 
-/// The boards that the tests' bundles carry native code for.
+/// The boards that are tested with the project: each architecture once.
+const TESTED: &[&str] = &[
+    "linux-amd64",
+    "rpi-4",
+    "rpi-2",
+    "rpi-zero",
+    "mps2-an500",
+    "qemu-virt-aarch64",
+];
+
+/// The boards that the tests' bundles carry native code for. `qemu-virt-aarch64` runs that of rpi-4.
 const FLEET: &[&str] = &["linux-amd64", "rpi-4", "rpi-2", "rpi-zero", "mps2-an500"];
 
 /// Names and meanings of the steps.
@@ -134,6 +162,7 @@ pub fn steps() -> impl Iterator<Item = (&'static str, &'static str)> {
     let of_boards = BOARD_STEPS
         .iter()
         .chain(NATIVE_STEPS)
+        .chain(BARE_STEPS)
         .map(|step| (step.name, step.what));
     STEPS.iter().map(|step| (step.name, step.what)).chain(of_boards)
 }
@@ -164,7 +193,12 @@ pub fn test(project: &Project, shell: Shell, boards: &[Board], only: &[String], 
     for step in steps.iter().filter(|step| is_wanted(step.name)) {
         report.record(step.name, step.what, || (step.run)(&context));
     }
-    if !BOARD_STEPS.iter().chain(NATIVE_STEPS).any(|step| is_wanted(step.name)) {
+    if !BOARD_STEPS
+        .iter()
+        .chain(NATIVE_STEPS)
+        .chain(BARE_STEPS)
+        .any(|step| is_wanted(step.name))
+    {
         return Ok(report.print());
     }
     for board in &boards {
@@ -180,7 +214,13 @@ pub fn test(project: &Project, shell: Shell, boards: &[Board], only: &[String], 
             toolchains,
         };
         let natively = if board.run == Run::Native { NATIVE_STEPS } else { &[] };
-        for step in BOARD_STEPS.iter().chain(natively).filter(|step| is_wanted(step.name)) {
+        let barely = if board.bare.is_some() { BARE_STEPS } else { &[] };
+        for step in BOARD_STEPS
+            .iter()
+            .chain(natively)
+            .chain(barely)
+            .filter(|step| is_wanted(step.name))
+        {
             report.record(&name(step.name), step.what, || (step.run)(&context));
         }
     }
@@ -270,8 +310,11 @@ impl Report {
 /// Cargo workspaces besides the root's: guests are built with profiles of their own.
 const GUEST_WORKSPACES: &[&str] = &["actions/sdk", "actions/examples"];
 
+/// The workspace of boards without an operating system.
+const BARE_WORKSPACE: &[&str] = &["executor-arm/bare-metal"];
+
 fn format(context: &Context<'_>) -> Result<()> {
-    for folder in [""].iter().chain(GUEST_WORKSPACES) {
+    for folder in [""].iter().chain(GUEST_WORKSPACES).chain(BARE_WORKSPACE) {
         let mut cargo = context.project.cargo();
         cargo
             .args(["fmt", "--all", "--check"])
