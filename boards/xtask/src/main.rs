@@ -20,6 +20,7 @@ mod soak;
 mod system;
 mod test;
 mod toolchain;
+mod wedge;
 
 use std::io::Write;
 use std::path::PathBuf;

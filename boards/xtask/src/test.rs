@@ -15,7 +15,7 @@ use crate::system::{self, Need};
 use crate::toolchain::{Source, Toolchain, Toolchains};
 use crate::{
     BARE_TARGET, WASM_TARGETS, demo, deny, evaluate, fuzz, instructions, miri, provide_for_board, provide_targets,
-    sizes, soak,
+    sizes, soak, wedge,
 };
 
 /// One step.
@@ -62,7 +62,7 @@ const STEPS: &[OfProject] = &[
             deny::check(
                 context.project,
                 context.shell,
-                &[&["", BENCHES], GUEST_WORKSPACES].concat(),
+                &[&["", BENCHES, BARE_WORKSPACE], GUEST_WORKSPACES].concat(),
             )
         },
     },
@@ -139,10 +139,30 @@ const NATIVE_STEPS: &[OfBoard] = &[Step {
     run: |context| soak::short(context.project, context.shell, context.board, &context.toolchains),
 }];
 
-/// The boards that are tested with the project: each architecture once.
-pub const TESTED: &[&str] = &["linux-amd64", "rpi-4", "rpi-2", "rpi-zero", "mps2-an500"];
+/// For each board without an operating system.
+const BARE_STEPS: &[OfBoard] = &[Step {
+    name: "faults",
+    what: "a board that hangs or faults resets itself, and its next boot tells why",
+    run: |context| {
+        wedge::check(
+            context.project,
+            context.board,
+            &build::program(context.project, context.board),
+        )
+    },
+}];
 
-/// The boards that the tests' bundles carry native code for.
+/// The boards that are tested with the project: each architecture once.
+pub const TESTED: &[&str] = &[
+    "linux-amd64",
+    "rpi-4",
+    "rpi-2",
+    "rpi-zero",
+    "mps2-an500",
+    "qemu-virt-aarch64",
+];
+
+/// The boards that the tests' bundles carry native code for. `qemu-virt-aarch64` runs that of rpi-4.
 const FLEET: &[&str] = &["linux-amd64", "rpi-4", "rpi-2", "rpi-zero", "mps2-an500"];
 
 /// Names and meanings of the steps.
@@ -151,6 +171,7 @@ pub fn steps() -> impl Iterator<Item = (&'static str, &'static str)> {
         .iter()
         .chain(PROCESS_STEPS)
         .chain(NATIVE_STEPS)
+        .chain(BARE_STEPS)
         .map(|step| (step.name, step.what));
     STEPS.iter().map(|step| (step.name, step.what)).chain(of_boards)
 }
@@ -185,6 +206,7 @@ pub fn test(project: &Project, shell: Shell, boards: &[Board], only: &[String], 
         .iter()
         .chain(PROCESS_STEPS)
         .chain(NATIVE_STEPS)
+        .chain(BARE_STEPS)
         .any(|step| is_wanted(step.name))
     {
         return Ok(report.print());
@@ -201,12 +223,12 @@ pub fn test(project: &Project, shell: Shell, boards: &[Board], only: &[String], 
             board,
             toolchains,
         };
-        let (of_process, natively) = match board.run {
+        let (first, then) = match board.run {
             Run::Native => (PROCESS_STEPS, NATIVE_STEPS),
             Run::QemuUser { .. } => (PROCESS_STEPS, &[][..]),
-            Run::QemuSystem { .. } => (&[][..], &[][..]),
+            Run::QemuSystem { .. } => (BARE_STEPS, &[][..]),
         };
-        let steps = BOARD_STEPS.iter().chain(of_process).chain(natively);
+        let steps = BOARD_STEPS.iter().chain(first).chain(then);
         for step in steps.filter(|step| is_wanted(step.name)) {
             report.record(&name(step.name), step.what, || (step.run)(&context));
         }
@@ -301,8 +323,11 @@ const GUEST_WORKSPACES: &[&str] = &["actions/sdk", "actions/examples"];
 /// The evaluation and what it compares the executor with: other engines are not the project's dependencies.
 const BENCHES: &str = "executor-linux/benches";
 
+/// The workspace of boards without an operating system.
+const BARE_WORKSPACE: &str = "executor-arm/bare-metal";
+
 fn format(context: &Context<'_>) -> Result<()> {
-    for folder in ["", BENCHES].iter().chain(GUEST_WORKSPACES) {
+    for folder in ["", BENCHES, BARE_WORKSPACE].iter().chain(GUEST_WORKSPACES) {
         let mut cargo = context.project.cargo();
         cargo
             .args(["fmt", "--all", "--check"])

@@ -19,6 +19,8 @@ const TARGETS: usize = 0x800;
 const PRIORITY_MASK: usize = 0x04;
 const ACKNOWLEDGE: usize = 0x0c;
 const END: usize = 0x10;
+/// Which priorities are being handled: four registers for group 0, four for group 1.
+const ACTIVE_PRIORITIES: usize = 0xd0;
 
 const BOTH_GROUPS: u32 = 0b11;
 /// One pair of registers acknowledges and ends both groups' interrupts: QEMU lacks group 1's own.
@@ -55,6 +57,10 @@ pub(crate) fn start() {
     }
     enable(TIMER);
     enable(WATCHDOG);
+    // A reset in the middle of a handler may have left its priority there, which would mask all others.
+    for offset in (0..32).step_by(4) {
+        INTERFACE.write(ACTIVE_PRIORITIES + offset, 0);
+    }
     INTERFACE.write(PRIORITY_MASK, 0xff);
     INTERFACE.write(CONTROL, BOTH_GROUPS | ACKNOWLEDGE_BOTH | GROUP_0_IS_FIQ);
     DISTRIBUTOR.write(CONTROL, BOTH_GROUPS);

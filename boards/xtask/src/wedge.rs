@@ -1,0 +1,201 @@
+//! What a board without an operating system does when it can do nothing more: it resets itself, and its next boot tells why.
+//!
+//! QEMU's debugger interface stops the emulated processor wherever it is, and puts an instruction there on which it hangs, or
+//! which is none. After the reset the program is as it was.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::path::Path;
+use std::process::{Child, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use boards::Board;
+
+use crate::build;
+use crate::emulate::free_port;
+use crate::http::Connection;
+use crate::project::Project;
+
+/// Longer than any watchdog waits, on a machine that is busy.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// An instruction that is put where the processor is, and how the next boot has to name what came of it.
+struct Wedge {
+    what: &'static str,
+    aarch64: [u8; 4],
+    thumb: [u8; 2],
+    told: &'static str,
+}
+
+const WEDGES: [Wedge; 2] = [
+    Wedge {
+        what: "hangs",
+        // A jump to itself: with interrupts masked, as an idle board sleeps; or without, which is seen later.
+        aarch64: [0x00, 0x00, 0x00, 0x14],
+        thumb: [0xfe, 0xe7],
+        told: "ended with a reset: the watchdog",
+    },
+    Wedge {
+        what: "faults",
+        // Instructions that are permanently undefined.
+        aarch64: [0x00, 0x00, 0x00, 0x00],
+        thumb: [0x00, 0xde],
+        told: "ended with a reset: fault",
+    },
+];
+
+/// Wedge a board's program in each way.
+pub fn check(project: &Project, board: &Board, program: &Path) -> Result<()> {
+    for wedge in &WEDGES {
+        one(project, board, program, wedge).with_context(|| format!("a board that {}", wedge.what))?;
+    }
+    Ok(())
+}
+
+fn one(project: &Project, board: &Board, program: &Path, wedge: &Wedge) -> Result<()> {
+    let debugger = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()?));
+    let mut running = Running::start(project, board, program, debugger)?;
+    let told = running.wait("listening on 127.0.0.1:")?;
+    let address: SocketAddr = told
+        .split_whitespace()
+        .find_map(|word| word.parse().ok())
+        .with_context(|| format!("no address in `{told}`"))?;
+    let instruction: &[u8] = if board.build.rust_target.starts_with("aarch64") {
+        &wedge.aarch64
+    } else {
+        &wedge.thumb
+    };
+    let mut debugger = Debugger::attach(debugger)?;
+    let place = debugger.program_counter(board)?;
+    debugger.write(place, instruction)?;
+    debugger.detach()?;
+    running.wait(wedge.told)?;
+    // The board's own address.
+    running.wait("listening on ")?;
+    // No action is there: whatever is said to that, somebody answers.
+    Connection::open(address)?.post("/run", "{}")?;
+    Ok(())
+}
+
+/// A board that runs, ended when it goes out of scope.
+struct Running {
+    child: Child,
+    lines: Receiver<String>,
+}
+
+impl Running {
+    fn start(project: &Project, board: &Board, program: &Path, debugger: SocketAddr) -> Result<Self> {
+        let mut child = build::command(project, board, program)
+            .args(["--qemu=-gdb", &format!("--qemu=tcp:{debugger}"), "action"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        let log = child.stderr.take().context("standard error is piped")?;
+        let (sender, lines) = mpsc::channel();
+        // It ends with the board.
+        thread::spawn(move || {
+            for line in BufReader::new(log).lines().map_while(Result::ok) {
+                if sender.send(line).is_err() {
+                    return;
+                }
+            }
+        });
+        Ok(Running { child, lines })
+    }
+
+    /// The next line of the log with this in it.
+    fn wait(&mut self, text: &str) -> Result<String> {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            match self.lines.recv_timeout(left) {
+                Ok(line) if line.contains(text) => return Ok(line),
+                Ok(_) => {}
+                Err(_) => bail!("its log does not say `{text}`"),
+            }
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// As much of GDB's remote protocol as this needs: `$text#sum`, each acknowledged by `+`.
+struct Debugger(TcpStream);
+
+impl Debugger {
+    /// The processor stands still from here on.
+    fn attach(address: SocketAddr) -> Result<Self> {
+        let stream = TcpStream::connect(address).context("QEMU's debugger interface does not answer")?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_nodelay(true)?;
+        let mut debugger = Debugger(stream);
+        debugger.ask("?")?;
+        Ok(debugger)
+    }
+
+    fn ask(&mut self, command: &str) -> Result<String> {
+        let sum = command.bytes().fold(0_u8, u8::wrapping_add);
+        write!(self.0, "${command}#{sum:02x}")?;
+        loop {
+            let answer = self.packet()?;
+            // QEMU also tells unasked that the processor has stopped.
+            if !answer.starts_with('T') || command == "?" {
+                return Ok(answer);
+            }
+        }
+    }
+
+    fn packet(&mut self) -> Result<String> {
+        let mut text = Vec::new();
+        let mut byte = [0];
+        loop {
+            self.0.read_exact(&mut byte)?;
+            match byte {
+                // What came before is an acknowledgement.
+                [b'$'] => text.clear(),
+                [b'#'] => break,
+                [other] => text.push(other),
+            }
+        }
+        self.0.read_exact(&mut [0; 2])?;
+        self.0.write_all(b"+")?;
+        Ok(String::from_utf8(text)?)
+    }
+
+    /// Of all registers, it lies behind x0 to x30 and sp, or behind r0 to r14. The lowest byte comes first.
+    fn program_counter(&mut self, board: &Board) -> Result<u64> {
+        let (bytes, before) = if board.build.rust_target.starts_with("aarch64") {
+            (8, 32)
+        } else {
+            (4, 15)
+        };
+        let registers = self.ask("g")?;
+        let digits = registers
+            .get(2 * bytes * before..2 * bytes * (before + 1))
+            .with_context(|| format!("no program counter in `{registers}`"))?;
+        let value = u64::from_str_radix(digits, 16)?;
+        Ok(value.swap_bytes() >> (64 - 8 * bytes))
+    }
+
+    fn write(&mut self, address: u64, bytes: &[u8]) -> Result<()> {
+        let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        match self.ask(&format!("M{address:x},{:x}:{digits}", bytes.len()))?.as_str() {
+            "OK" => Ok(()),
+            answer => bail!("memory at {address:#x} is not written: `{answer}`"),
+        }
+    }
+
+    /// The processor goes on.
+    fn detach(mut self) -> Result<()> {
+        self.ask("D").map(drop)
+    }
+}
