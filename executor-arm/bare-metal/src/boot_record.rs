@@ -5,6 +5,9 @@
 use core::fmt::{self, Write};
 use core::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 
+use crate::board::Board;
+use crate::console::Lines;
+
 const MAGIC: u32 = 0x0b00_7ec0;
 const TEXT_BYTES: usize = 160;
 
@@ -41,6 +44,14 @@ impl BootRecord {
         let _ = Writer(self).write_fmt(why);
         self.sum.store(self.checksum(), Ordering::Relaxed);
         self.magic.store(MAGIC, Ordering::Relaxed);
+    }
+
+    /// Note why, tell it, and reset the board.
+    pub fn give_up(&self, board: &'static dyn Board, why: fmt::Arguments<'_>) -> ! {
+        self.note(why);
+        // The console takes everything.
+        let _ = writeln!(Lines(board), "\n{why}\nreset");
+        board.reset()
     }
 
     /// What the boot before this one has noted; the next call finds nothing.

@@ -14,6 +14,7 @@
 //! | [`console`] | logs |
 //! | [`boot_record`] | what outlives a reset: why there was one |
 //! | [`baked`] | actions in flash |
+//! | [`image!`] | what a board's program takes from its `board.toml` |
 //! | `status` | what a board tells of itself: `GET /` |
 //! | [`one_core`] | the lock of a machine with one core and no threads |
 //!
@@ -36,6 +37,7 @@ pub mod baked;
 pub mod boot_record;
 pub mod console;
 pub mod host;
+mod image;
 pub mod node;
 pub mod one_core;
 mod status;

@@ -39,7 +39,7 @@ const SIGNATURES_REMEMBERED: usize = 16;
 pub fn start<D: Device + Send + 'static>(
     board: &'static dyn Board,
     memory: Memory,
-    configuration: &'static Configuration,
+    configuration: Configuration,
     connections: usize,
     record: &BootRecord,
     device: D,
@@ -53,6 +53,7 @@ pub fn start<D: Device + Send + 'static>(
     }
     let bodies_bytes = memory.bodies.bytes();
     give_memory(memory);
+    let configuration: &'static Configuration = Box::leak(Box::new(configuration));
     watch::set_run_max(configuration.run_max_ms);
     watch::note_progress();
 

@@ -1,28 +1,15 @@
 //! What nothing can go on from: it is told, noted for the next boot, and the board is reset.
 
-use core::fmt::{self, Write};
+use core::fmt;
 use core::panic::PanicInfo;
 
 use cortex_m::peripheral::SCB;
 use cortex_m_rt::{ExceptionFrame, exception};
-use executor_bare_metal::board::Console;
 
-use crate::{BOOT_RECORD, machine, uart};
-
-struct Errors;
-
-impl Write for Errors {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        uart::write(Console::Errors, text.as_bytes());
-        Ok(())
-    }
-}
+use crate::{BOOT_RECORD, MACHINE, machine};
 
 fn give_up(why: fmt::Arguments<'_>) -> ! {
-    BOOT_RECORD.note(why);
-    // The console takes everything.
-    let _ = writeln!(Errors, "\n{why}\nreset");
-    SCB::sys_reset()
+    BOOT_RECORD.give_up(&MACHINE, why)
 }
 
 #[panic_handler]

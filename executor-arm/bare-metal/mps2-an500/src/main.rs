@@ -16,21 +16,11 @@ use core::arch::naked_asm;
 
 use cortex_m_rt::entry;
 use executor_bare_metal::boot_record::BootRecord;
-use executor_bare_metal::{Configuration, Memory, Region, network};
 use lan9118::Lan9118;
 
 use machine::Machine;
 
-mod description {
-    #![allow(dead_code, reason = "not every board uses all of it")]
-    include!(concat!(env!("OUT_DIR"), "/description.rs"));
-}
-
-mod image {
-    use executor_bare_metal::baked::Baked;
-
-    include!(concat!(env!("OUT_DIR"), "/image.rs"));
-}
+executor_bare_metal::image!();
 
 /// The registers of the LAN9118.
 const ETHERNET: usize = 0xa000_0000;
@@ -40,24 +30,6 @@ static MACHINE: Machine = Machine::new();
 /// In memory that the start-up code leaves as it is.
 #[unsafe(link_section = ".uninit.boot_record")]
 static BOOT_RECORD: BootRecord = BootRecord::new();
-
-static mut CONFIGURATION: Configuration = Configuration {
-    name: description::NAME,
-    trust: image::TRUST,
-    baked: image::BAKED,
-    containers_max: description::CONTAINERS_MAX,
-    instance_max_bytes: description::INSTANCE_MAX_BYTES,
-    run_max_ms: description::RUN_MAX_MS,
-    cpu_features: machine::CPU_FEATURES,
-    network: network::Configuration {
-        mac: description::MAC,
-        dhcp: description::DHCP,
-        address: description::ADDRESS,
-        gateway: description::GATEWAY,
-        action_port: description::ACTION_PORT,
-        control_port: description::CONTROL_PORT,
-    },
-};
 
 unsafe extern "C" {
     static mut _thread_stack_start: u32;
@@ -102,25 +74,10 @@ extern "C" fn main() -> ! {
         Ok(started) => started,
         Err(error) => panic!("{error}"),
     };
-    let configuration = &raw mut CONFIGURATION;
-    // SAFETY: once, before anybody else has a reference to it.
-    let configuration = unsafe { &mut *configuration };
-    configuration.network.mac = mac;
-    // SAFETY: board.toml's memory map: this region is nobody else's.
-    let code = unsafe { Region::new(description::CODE) };
-    // SAFETY: as above.
-    let pages = unsafe { Region::new(description::PAGES) };
-    // SAFETY: as above.
-    let engine = unsafe { Region::new(description::ENGINE) };
-    // SAFETY: as above.
-    let bodies = unsafe { Region::new(description::BODIES) };
-    let memory = Memory {
-        code,
-        pages,
-        engine,
-        bodies,
-        stack_limit: (&raw mut _thread_stack_end).cast(),
-    };
+    let configuration = configuration(machine::CPU_FEATURES, mac);
+    let stack_limit = (&raw mut _thread_stack_end).cast();
+    // SAFETY: once.
+    let memory = unsafe { memory(stack_limit) };
     executor_bare_metal::start(
         &MACHINE,
         memory,

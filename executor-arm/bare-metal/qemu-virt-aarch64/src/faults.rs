@@ -2,21 +2,12 @@
 //!
 //! A guest's trap never comes here: WAMR checks bounds, divisions and stacks in code.
 
-use core::fmt::{self, Write};
+use core::fmt;
 use core::panic::PanicInfo;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use crate::registers::{instruction, read};
-use crate::{BOOT_RECORD, machine, uart};
-
-struct Errors;
-
-impl Write for Errors {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        uart::write(text.as_bytes());
-        Ok(())
-    }
-}
+use crate::{BOOT_RECORD, MACHINE, machine};
 
 /// Tell, note, reset.
 pub(crate) fn give_up(why: fmt::Arguments<'_>) -> ! {
@@ -28,10 +19,7 @@ pub(crate) fn give_up(why: fmt::Arguments<'_>) -> ! {
     if HAS_BEGUN.swap(true, Ordering::Relaxed) {
         machine::reset();
     }
-    BOOT_RECORD.note(why);
-    // The console takes everything.
-    let _ = writeln!(Errors, "\n{why}\nreset");
-    machine::reset()
+    BOOT_RECORD.give_up(&MACHINE, why)
 }
 
 #[panic_handler]

@@ -31,44 +31,16 @@ mod virtio;
 mod watchdog;
 
 use executor_bare_metal::boot_record::BootRecord;
-use executor_bare_metal::{Configuration, Memory, Region, network};
 
 use machine::Machine;
 
-mod description {
-    #![allow(dead_code, reason = "not every board uses all of it")]
-    include!(concat!(env!("OUT_DIR"), "/description.rs"));
-}
-
-mod image {
-    use executor_bare_metal::baked::Baked;
-
-    include!(concat!(env!("OUT_DIR"), "/image.rs"));
-}
+executor_bare_metal::image!();
 
 static MACHINE: Machine = Machine::new();
 
 /// In memory that the start-up code leaves as it is.
 #[unsafe(link_section = ".uninit.boot_record")]
 static BOOT_RECORD: BootRecord = BootRecord::new();
-
-static mut CONFIGURATION: Configuration = Configuration {
-    name: description::NAME,
-    trust: image::TRUST,
-    baked: image::BAKED,
-    containers_max: description::CONTAINERS_MAX,
-    instance_max_bytes: description::INSTANCE_MAX_BYTES,
-    run_max_ms: description::RUN_MAX_MS,
-    cpu_features: machine::CPU_FEATURES,
-    network: network::Configuration {
-        mac: description::MAC,
-        dhcp: description::DHCP,
-        address: description::ADDRESS,
-        gateway: description::GATEWAY,
-        action_port: description::ACTION_PORT,
-        control_port: description::CONTROL_PORT,
-    },
-};
 
 unsafe extern "C" {
     static mut _thread_stack_end: u8;
@@ -82,25 +54,10 @@ extern "C" fn main() -> ! {
     let Some(device) = devices.ethernet else {
         panic!("there is no virtio network device");
     };
-    let configuration = &raw mut CONFIGURATION;
-    // SAFETY: once, before anybody else has a reference to it.
-    let configuration = unsafe { &mut *configuration };
-    configuration.network.mac = device.mac();
-    // SAFETY: board.toml's memory map: this region is nobody else's.
-    let code = unsafe { Region::new(description::CODE) };
-    // SAFETY: as above.
-    let pages = unsafe { Region::new(description::PAGES) };
-    // SAFETY: as above.
-    let engine = unsafe { Region::new(description::ENGINE) };
-    // SAFETY: as above.
-    let bodies = unsafe { Region::new(description::BODIES) };
-    let memory = Memory {
-        code,
-        pages,
-        engine,
-        bodies,
-        stack_limit: &raw mut _thread_stack_end,
-    };
+    let configuration = configuration(machine::CPU_FEATURES, device.mac());
+    let stack_limit = &raw mut _thread_stack_end;
+    // SAFETY: once.
+    let memory = unsafe { memory(stack_limit) };
     executor_bare_metal::start(
         &MACHINE,
         memory,
