@@ -1,7 +1,8 @@
 //! What a board without an operating system does when it can do nothing more: it resets itself, and its next boot tells why.
 //!
-//! QEMU's debugger interface stops the emulated processor wherever it is, and puts an instruction there on which it hangs, or
-//! which is none. After the reset the program is as it was.
+//! QEMU's debugger interface stops the emulated processor, and puts an instruction on which it hangs, or which is none, to where it
+//! is. That is where it waits for an interrupt: an instruction of what writes the log would be met again by the last words. After
+//! the reset the program is as it was.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
@@ -29,6 +30,10 @@ struct Wedge {
     thumb: [u8; 2],
     told: &'static str,
 }
+
+/// What an idle board executes: WFI.
+const WAIT_AARCH64: [u8; 4] = [0x7f, 0x20, 0x03, 0xd5];
+const WAIT_THUMB: [u8; 2] = [0x30, 0xbf];
 
 const WEDGES: [Wedge; 2] = [
     Wedge {
@@ -63,21 +68,35 @@ fn one(project: &Project, board: &Board, program: &Path, wedge: &Wedge) -> Resul
         .split_whitespace()
         .find_map(|word| word.parse().ok())
         .with_context(|| format!("no address in `{told}`"))?;
-    let instruction: &[u8] = if board.build.rust_target.starts_with("aarch64") {
-        &wedge.aarch64
+    let (wait, instruction): (&[u8], &[u8]) = if board.build.rust_target.starts_with("aarch64") {
+        (&WAIT_AARCH64, &wedge.aarch64)
     } else {
-        &wedge.thumb
+        (&WAIT_THUMB, &wedge.thumb)
     };
-    let mut debugger = Debugger::attach(debugger)?;
-    let place = debugger.program_counter(board)?;
-    debugger.write(place, instruction)?;
-    debugger.detach()?;
+    let (mut stopped, place) = stop_behind(debugger, board, wait)?;
+    stopped.write(place, instruction)?;
+    stopped.detach()?;
     running.wait(wedge.told)?;
     // The board's own address.
     running.wait("listening on ")?;
     // No action is there: whatever is said to that, somebody answers.
     Connection::open(address)?.post("/run", "{}")?;
     Ok(())
+}
+
+/// Stop the processor where it waits for an interrupt: behind that instruction.
+fn stop_behind(address: SocketAddr, board: &Board, wait: &[u8]) -> Result<(Debugger, u64)> {
+    let until = Instant::now() + PATIENCE;
+    while Instant::now() < until {
+        let mut debugger = Debugger::attach(address)?;
+        let place = debugger.program_counter(board)?;
+        if debugger.read(place - wait.len() as u64, wait.len())? == wait {
+            return Ok((debugger, place));
+        }
+        // It goes on meanwhile.
+        debugger.detach()?;
+    }
+    bail!("it never waits for an interrupt")
 }
 
 /// A board that runs, ended when it goes out of scope.
@@ -184,6 +203,19 @@ impl Debugger {
             .with_context(|| format!("no program counter in `{registers}`"))?;
         let value = u64::from_str_radix(digits, 16)?;
         Ok(value.swap_bytes() >> (64 - 8 * bytes))
+    }
+
+    fn read(&mut self, address: u64, len: usize) -> Result<Vec<u8>> {
+        let answer = self.ask(&format!("m{address:x},{len:x}"))?;
+        (0..len)
+            .map(|at| {
+                answer
+                    .get(2 * at..2 * at + 2)
+                    .map(|digits| u8::from_str_radix(digits, 16))
+            })
+            .map(|byte| byte.context("it is too short")?.context("it is no number"))
+            .collect::<Result<_>>()
+            .with_context(|| format!("memory at {address:#x} is not read: `{answer}`"))
     }
 
     fn write(&mut self, address: u64, bytes: &[u8]) -> Result<()> {
