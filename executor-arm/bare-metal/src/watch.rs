@@ -135,8 +135,8 @@ pub fn tick(board: &dyn Board, record: &BootRecord) {
         clock.look(board, now_ms);
     }
     let is_alive = match GUEST.try_lock() {
-        // It is about to begin or to end.
-        None => true,
+        // It is about to begin or to end, which is the thread's doing.
+        None => is_thread_alive(now_ms, record),
         Some(mut guest) => match &mut *guest {
             Some(guest) => {
                 guest.look(now_ms);
@@ -224,6 +224,7 @@ impl Seat {
 
 impl Watch<RunStopper> for Seat {
     fn begin(&self, stopper: RunStopper, occasion: Occasion) {
+        note_progress();
         let now_ms = board::uptime_ms();
         let max_ms = u64::from(RUN_MAX_MS.load(Ordering::Relaxed));
         let limit_ms = match occasion {
