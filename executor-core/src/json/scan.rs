@@ -267,10 +267,25 @@ pub(super) fn string_end(text: &[u8], mut at: usize) -> Result<usize, SyntaxErro
 }
 
 /// How many bytes from the start of `text` are neither a quote, a backslash nor a control character. The code of an action
-/// is one string of up to 64 MiB, so whole chunks are looked at with vector instructions: a sum has no early end that
-/// would keep the compiler from it.
+/// is one string of up to 64 MiB, so many bytes are looked at at once.
 fn plain_len(text: &[u8]) -> usize {
-    let is_special = |byte: u8| (byte == b'"') | (byte == b'\\') | (byte < 0x20);
+    // Where vector instructions are a part of the architecture, and the compiler uses them unasked.
+    let skipped = if cfg!(any(target_arch = "x86_64", target_arch = "aarch64")) {
+        plain_chunks_len(text)
+    } else {
+        plain_words_len(text)
+    };
+    let rest = text.get(skipped..).unwrap_or_default();
+    skipped + rest.iter().position(|&byte| is_special(byte)).unwrap_or(rest.len())
+}
+
+fn is_special(byte: u8) -> bool {
+    (byte == b'"') | (byte == b'\\') | (byte < 0x20)
+}
+
+/// The length of the chunks before the first that has a special byte. A sum has no early end that would keep the compiler
+/// from vector instructions.
+pub(super) fn plain_chunks_len(text: &[u8]) -> usize {
     let is_plain = |chunk: &[u8; 64]| {
         chunk
             .iter()
@@ -278,9 +293,25 @@ fn plain_len(text: &[u8]) -> usize {
             == 0
     };
     let (chunks, _) = text.as_chunks();
-    let at = 64 * chunks.iter().take_while(|chunk| is_plain(chunk)).count();
-    let rest = text.get(at..).unwrap_or_default();
-    at + rest.iter().position(|&byte| is_special(byte)).unwrap_or(rest.len())
+    64 * chunks.iter().take_while(|chunk| is_plain(chunk)).count()
+}
+
+/// The length of the words before the first that has a special byte: all bytes of a word are compared by its arithmetic.
+///
+/// `(x - 0x01…) & !x & 0x80…` is not 0 if and only if some byte of `x` is 0, and with `0x20…` in place of `0x01…` if some
+/// byte is less than `0x20` (S. E. Anderson, Bit Twiddling Hacks: "Determine if a word has a byte less than n").
+pub(super) fn plain_words_len(text: &[u8]) -> usize {
+    const BYTES: usize = size_of::<usize>();
+    const ONES: usize = usize::MAX / 0xff;
+    let is_plain = |word: &[u8; BYTES]| {
+        let word = usize::from_ne_bytes(*word);
+        let has_less = |word: usize, than: usize| word.wrapping_sub(ONES * than) & !word;
+        let quote = word ^ (ONES * b'"' as usize);
+        let backslash = word ^ (ONES * b'\\' as usize);
+        (has_less(word, 0x20) | has_less(quote, 1) | has_less(backslash, 1)) & (ONES << 7) == 0
+    };
+    let (words, _) = text.as_chunks();
+    BYTES * words.iter().take_while(|word| is_plain(word)).count()
 }
 
 /// A decoded escape.

@@ -139,6 +139,30 @@ fn every_place_in_a_long_string_is_looked_at() {
     }
 }
 
+/// Both ways of looking at many bytes at once, whichever this processor takes: they stop at the block of the first byte that is
+/// special, and at no other.
+#[test]
+fn blocks_are_plain_or_not() {
+    let check = |text: &[u8]| {
+        let first = text
+            .iter()
+            .position(|&byte| byte < 0x20 || byte == b'"' || byte == b'\\')
+            .unwrap_or(text.len());
+        assert_eq!(scan::plain_chunks_len(text), first / 64 * 64, "{text:?}");
+        let word = size_of::<usize>();
+        assert_eq!(scan::plain_words_len(text), first / word * word, "{text:?}");
+    };
+    for neighbour in [0x20, 0x7f, 0x80, 0xff, b'!', b'#', b'[', b']'] {
+        for place in 0..64 {
+            for byte in 0..=u8::MAX {
+                let mut text = [neighbour; 64];
+                text[place] = byte;
+                check(&text);
+            }
+        }
+    }
+}
+
 #[test]
 fn members_and_spans() {
     let body = br#" { "a" : 1 , "b":{"c":"x\"}y"},"\u0061": [ 2,"]"] , "e":"" } "#;
