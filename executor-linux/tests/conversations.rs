@@ -24,12 +24,12 @@ fn a_thousand_runs_on_one_connection() {
 #[test]
 fn two_hundred_containers_come_and_go_and_leave_nothing() {
     let server = Server::invoker(&[]);
-    let module = init_body(&guests::grows());
+    let module = init_body(&guests::grows_once());
     let cycle = |number: u32| {
         let post = |command: &str, body: &str| server.post(&format!("/c{}/{command}", number % 7), body);
         assert_eq!(post("init", &module).status, 200, "{number}");
         let response = post("run", &run_body("{}"));
-        assert!([200, 502].contains(&response.status), "{number}: {}", response.body);
+        assert_eq!((response.status, response.body.as_str()), (200, "[0]"), "{number}");
         assert_eq!(post("destroy", "").status, 200);
     };
     (0..20).for_each(cycle);
@@ -37,7 +37,11 @@ fn two_hundred_containers_come_and_go_and_leave_nothing() {
     (20..200).for_each(cycle);
     let after = server.memory_bytes();
     if let (Some(before), Some(after)) = (before, after) {
-        assert!(after <= before + 256 * 1024, "{before} bytes before, {after} after");
+        // Of a process: the last instance may be on its way out.
+        assert!(
+            after <= before + 2 * 1024 * 1024,
+            "{before} bytes before, {after} after"
+        );
     }
     // To the byte, where there is nothing but the executor.
     if let (Some(before), Some(after)) = (before, after)

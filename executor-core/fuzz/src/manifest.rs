@@ -111,7 +111,7 @@ fn artifact(record: &ArtifactRecord<'_>) -> NaiveArtifact {
 
 fn naive(data: &[u8]) -> Option<Naive> {
     let mut reader = Reader(data);
-    if reader.take(4)? != b"OWAB" || reader.number(16)? != 2 {
+    if reader.take(4)? != b"OWAB" || reader.number(16)? != 3 {
         return None;
     }
     let name = reader.text()?;

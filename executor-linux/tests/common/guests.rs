@@ -168,6 +168,21 @@ pub fn grows() -> Vec<u8> {
     .unwrap()
 }
 
+/// Grows its memory by a mebibyte and fills it.
+pub fn grows_once() -> Vec<u8> {
+    wat::parse_str(
+        r#"(module
+             (memory (export "memory") 2)
+             (data (i32.const 16) "[0]")
+             (func (export "ow_allocate") (param i32) (result i32) (i32.const 65536))
+             (func (export "ow_run") (param i32 i32) (result i64)
+                (memory.fill
+                    (i32.mul (memory.grow (i32.const 16)) (i32.const 65536)) (i32.const 1) (i32.const 1048576))
+                (i64.const 0x1000000003)))"#,
+    )
+    .unwrap()
+}
+
 /// Writes its environment to standard output, as it is in memory (each variable ends with a NUL), then answers `{}`.
 pub fn prints_environment() -> Vec<u8> {
     with_wasi(
