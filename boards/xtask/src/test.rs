@@ -619,6 +619,7 @@ mod tests {
         let mut names: Vec<_> = steps().map(|(name, _)| name).chain(["setup", "build"]).collect();
         names.sort_unstable();
         names.dedup();
-        assert_eq!(names.len(), STEPS.len() + BOARD_STEPS.len() + NATIVE_STEPS.len() + 2);
+        let of_boards = BOARD_STEPS.len() + PROCESS_STEPS.len() + NATIVE_STEPS.len() + BARE_STEPS.len();
+        assert_eq!(names.len(), STEPS.len() + of_boards + 2);
     }
 }

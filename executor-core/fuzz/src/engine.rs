@@ -65,8 +65,9 @@ fn wasmi(module: &[u8]) -> Result<Vec<u8>, RunError> {
     let mut store = Store::new(&engine, ());
     let instance = Linker::new(&engine)
         .instantiate_and_start(&mut store, &module)
-        .map_err(|error| match trap(&error) {
-            RunError::Trap(Trap::StackOverflow) => RunError::Trap(Trap::StackOverflow),
+        // Of a segment that does not fit, wasmi tells in an error of its own, not in a trap.
+        .map_err(|error| match error.as_trap_code() {
+            Some(TrapCode::StackOverflow) => RunError::Trap(Trap::StackOverflow),
             _ => RunError::Instantiate,
         })?;
     let allocate = instance.get_typed_func::<i32, i32>(&store, "ow_allocate").unwrap();
