@@ -3,6 +3,9 @@
 //! What a client meets is measured by `cargo xtask evaluate`; this says which stage has become slower.
 #![allow(clippy::unwrap_used, reason = "a bench fails so")]
 
+#[path = "../tests/engine/host.rs"]
+mod host;
+
 use std::convert::Infallible;
 use std::sync::OnceLock;
 
@@ -14,8 +17,9 @@ use executor_core::json;
 use executor_core::openwhisk::{Addressee, Command, ContainerId};
 use executor_core::runtime::{Body, Finished as _, Init, Run, Runtime, Unwatched};
 use executor_core::wamr::{Buffer, Config, Engine};
-use executor_wasi::{Errno, Host, Interrupted, NoFiles};
 use parking_lot::RawMutex;
+
+use self::host::StillHost;
 
 fn main() {
     divan::main();
@@ -137,35 +141,12 @@ fn response(bencher: Bencher<'_, '_>) {
     });
 }
 
-struct Machine;
-
-impl Host for Machine {
-    type Directory = NoFiles;
-    type File = NoFiles;
-
-    fn realtime_ns(&self) -> Option<u64> {
-        None
-    }
-
-    fn monotonic_ns(&self) -> u64 {
-        0
-    }
-
-    fn random(&self, _: &mut [u8]) -> Result<(), Errno> {
-        Ok(())
-    }
-
-    fn sleep_ns(&self, _: u64) -> Result<(), Interrupted> {
-        Ok(())
-    }
-}
-
-type WamrEngine = Engine<Machine, RawMutex>;
+type WamrEngine = Engine<StillHost, RawMutex>;
 type Action = <WamrEngine as Runtime>::Action;
 
 fn engine() -> &'static WamrEngine {
     static ENGINE: OnceLock<WamrEngine> = OnceLock::new();
-    ENGINE.get_or_init(|| Engine::start(Machine, Config::default()).unwrap())
+    ENGINE.get_or_init(|| Engine::start(StillHost, Config::default()).unwrap())
 }
 
 fn echo() -> Vec<u8> {

@@ -4,10 +4,9 @@
 //! seed and one module it comes again.
 #![allow(clippy::unwrap_used)]
 
-use std::fs;
+mod common;
+
 use std::ops::ControlFlow;
-use std::path::Path;
-use std::process::Command;
 
 use action_bundle::Kind;
 use executor_core::runtime::{RunError, Trap};
@@ -22,7 +21,6 @@ const INPUT_BYTES: usize = 4096;
 
 #[test]
 fn native_code_does_what_the_interpreter_does() {
-    let folder = tempfile::tempdir().unwrap();
     let (first, modules) = (number("WAMRC_TEST_SEED", SEED), number("WAMRC_TEST_MODULES", MODULES));
     let (mut compared, mut trapped) = (0, 0);
     for seed in (first..).take(usize::try_from(modules).unwrap()) {
@@ -31,7 +29,7 @@ fn native_code_does_what_the_interpreter_does() {
         };
         // A panic within tells what differs; this line, of which module.
         println!("WAMRC_TEST_SEED={seed} WAMRC_TEST_MODULES=1");
-        if let ControlFlow::Continue(interpreted) = compare(&module, folder.path()) {
+        if let ControlFlow::Continue(interpreted) = compare(&module) {
             compared += 1;
             trapped += u64::from(interpreted.is_err());
         }
@@ -45,9 +43,9 @@ fn native_code_does_what_the_interpreter_does() {
 }
 
 /// `Break`: a run of it may differ by right.
-fn compare(module: &[u8], folder: &Path) -> ControlFlow<(), Result<Vec<u8>, RunError>> {
+fn compare(module: &[u8]) -> ControlFlow<(), Result<Vec<u8>, RunError>> {
     let interpreted = wamr::run(&wamr::load(module).unwrap(), VALUE);
-    let native = wamr::load_as(Kind::Aot, &compile(module, folder)).expect("what is compiled loads");
+    let native = wamr::load_as(Kind::Aot, &common::compile(module)).expect("what is compiled loads");
     let first = wamr::run(&native, VALUE);
     assert_same(&wamr::run(&native, VALUE), &first, "native code, on the same instance");
     assert_same(
@@ -68,23 +66,6 @@ fn compare(module: &[u8], folder: &Path) -> ControlFlow<(), Result<Vec<u8>, RunE
     }
     assert_same(&first, &interpreted, "native code");
     ControlFlow::Continue(interpreted)
-}
-
-fn compile(module: &[u8], folder: &Path) -> Vec<u8> {
-    let (input, output) = (folder.join("guest.wasm"), folder.join("guest.aot"));
-    fs::write(&input, module).unwrap();
-    let target = executor_core::wamr::node_target(&[]).target;
-    let compiled = Command::new(env!("CARGO_BIN_EXE_wamrc"))
-        .args(["--target", target, "--interruptible", "-o"])
-        .args([&output, &input])
-        .output()
-        .unwrap();
-    assert!(
-        compiled.status.success(),
-        "{}",
-        String::from_utf8_lossy(&compiled.stderr)
-    );
-    fs::read(&output).unwrap()
 }
 
 /// The bytes of a seed: SplitMix64, whose streams of neighbouring seeds have nothing in common.

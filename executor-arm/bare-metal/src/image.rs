@@ -1,7 +1,8 @@
 //! What a board's build script has made of its `board.toml`, as the board's program uses it.
 
-/// The modules `description` (the constants of `board.toml`) and `image` (trusted keys, and actions in flash), and what is made
-/// from them: `configuration` and `memory`. Used once, in the root of a board's program.
+/// The modules `description` (the constants of `board.toml`) and `image` (trusted keys, and actions in flash), what is made
+/// from them, and what ends a program: a panic, and `abort`. Used once, in the root of a board's program, which has `MACHINE`,
+/// `BOOT_RECORD` and `faults::give_up`.
 #[macro_export]
 macro_rules! image {
     () => {
@@ -49,6 +50,40 @@ macro_rules! image {
                 bodies: region(description::BODIES),
                 stack_limit,
             }
+        }
+
+        /// Serve, for good, with the processor's features beyond its target's, and the network device and its address.
+        ///
+        /// # Safety
+        /// As `memory`.
+        unsafe fn serve<D: $crate::Device + Send + 'static>(
+            cpu_features: &'static [&'static str],
+            mac: [u8; 6],
+            device: D,
+            stack_limit: *mut u8,
+        ) -> ! {
+            // SAFETY: the caller's promise.
+            let memory = unsafe { memory(stack_limit) };
+            $crate::start(
+                &MACHINE,
+                memory,
+                configuration(cpu_features, mac),
+                description::CONNECTIONS,
+                &BOOT_RECORD,
+                device,
+                || MACHINE.enable_timer(),
+            )
+        }
+
+        #[panic_handler]
+        fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
+            faults::give_up(format_args!("{info}"))
+        }
+
+        /// Called by WAMR where it finds itself in a state that it takes for impossible.
+        #[unsafe(no_mangle)]
+        extern "C" fn abort() -> ! {
+            faults::give_up(format_args!("abort"))
         }
     };
 }

@@ -44,4 +44,5 @@ mod status;
 
 pub use board::{Board, Configuration, Memory, Region};
 pub use server::start;
+pub use smoltcp::phy::Device;
 pub use watch::tick;

@@ -6,7 +6,7 @@ use super::{Fault, SyntaxError};
 
 /// Where the longest string of a document is, so that it is looked through once: the code of an action is one string, and
 /// nearly all of an `/init`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Longest {
     /// Where its content starts.
     start: usize,

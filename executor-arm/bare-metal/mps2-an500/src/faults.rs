@@ -1,26 +1,14 @@
 //! What nothing can go on from: it is told, noted for the next boot, and the board is reset.
 
 use core::fmt;
-use core::panic::PanicInfo;
 
 use cortex_m::peripheral::SCB;
 use cortex_m_rt::{ExceptionFrame, exception};
 
 use crate::{BOOT_RECORD, MACHINE, machine};
 
-fn give_up(why: fmt::Arguments<'_>) -> ! {
+pub(crate) fn give_up(why: fmt::Arguments<'_>) -> ! {
     BOOT_RECORD.give_up(&MACHINE, why)
-}
-
-#[panic_handler]
-fn panic(info: &PanicInfo<'_>) -> ! {
-    give_up(format_args!("{info}"))
-}
-
-/// Called by WAMR where it finds itself in a state that it takes for impossible.
-#[unsafe(no_mangle)]
-extern "C" fn abort() -> ! {
-    give_up(format_args!("abort"))
 }
 
 #[exception]

@@ -74,17 +74,7 @@ extern "C" fn main() -> ! {
         Ok(started) => started,
         Err(error) => panic!("{error}"),
     };
-    let configuration = configuration(machine::CPU_FEATURES, mac);
     let stack_limit = (&raw mut _thread_stack_end).cast();
     // SAFETY: once.
-    let memory = unsafe { memory(stack_limit) };
-    executor_bare_metal::start(
-        &MACHINE,
-        memory,
-        configuration,
-        description::CONNECTIONS,
-        &BOOT_RECORD,
-        device,
-        || MACHINE.enable_timer(),
-    )
+    unsafe { serve(machine::CPU_FEATURES, mac, device, stack_limit) }
 }

@@ -3,7 +3,6 @@
 //! A guest's trap never comes here: WAMR checks bounds, divisions and stacks in code.
 
 use core::fmt;
-use core::panic::PanicInfo;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 use crate::registers::{instruction, read};
@@ -20,17 +19,6 @@ pub(crate) fn give_up(why: fmt::Arguments<'_>) -> ! {
         machine::reset();
     }
     BOOT_RECORD.give_up(&MACHINE, why)
-}
-
-#[panic_handler]
-fn panic(info: &PanicInfo<'_>) -> ! {
-    give_up(format_args!("{info}"))
-}
-
-/// Called by WAMR where it finds itself in a state that it takes for impossible.
-#[unsafe(no_mangle)]
-extern "C" fn abort() -> ! {
-    give_up(format_args!("abort"))
 }
 
 /// An exception that nobody expects, by its place in the table of vectors.

@@ -54,17 +54,7 @@ extern "C" fn main() -> ! {
     let Some(device) = devices.ethernet else {
         panic!("there is no virtio network device");
     };
-    let configuration = configuration(machine::CPU_FEATURES, device.mac());
     let stack_limit = &raw mut _thread_stack_end;
     // SAFETY: once.
-    let memory = unsafe { memory(stack_limit) };
-    executor_bare_metal::start(
-        &MACHINE,
-        memory,
-        configuration,
-        description::CONNECTIONS,
-        &BOOT_RECORD,
-        device,
-        || MACHINE.enable_timer(),
-    )
+    unsafe { serve(machine::CPU_FEATURES, device.mac(), device, stack_limit) }
 }
