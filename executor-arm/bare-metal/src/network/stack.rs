@@ -3,18 +3,21 @@
 //! | a socket | becomes |
 //! | --- | --- |
 //! | free | listening, on the port that has the fewest |
-//! | listening | waiting, when a client connects |
+//! | listening | opening, when a client's first segment comes; then waiting, when the connection stands |
 //! | waiting | served, when a request's head has come whole (or the buffer is full, or the client has sent all, or it is late) |
 //! | served | waiting, for the client's next request; or closing |
 //! | closing | free, when the client has closed, too, or does not in time |
 //!
 //! So a client that sends a head byte by byte keeps nobody waiting. A connection without a request is closed when its socket is
-//! wanted: the one that has been idle for longest.
+//! wanted: the one that has been idle for longest. A client's first segment is dropped while nobody listens, and comes again:
+//! see [`Gate`].
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use smoltcp::iface::{Config, Interface, SocketHandle, SocketSet, SocketStorage as Storage};
+use smoltcp::iface::{
+    Config, Interface, PollIngressSingleResult, PollResult, SocketHandle, SocketSet, SocketStorage as Storage,
+};
 use smoltcp::phy::Device;
 use smoltcp::socket::{dhcpv4, tcp};
 use smoltcp::time::{Duration, Instant};
@@ -26,8 +29,13 @@ use super::{Configuration, Gate, Io, Operations};
 const RECEIVE_BYTES: usize = 8 * 1024;
 const SEND_BYTES: usize = 8 * 1024;
 
+/// Who floods the board with frames does not hold up what it does otherwise: the rest is for the next poll.
+const FRAMES_AT_ONCE: u32 = 64;
+
 /// A head must have come whole within this time.
 const HEAD_WAIT_US: u64 = 10_000_000;
+/// A client that does not confirm its connection within this time loses it, if another wants the socket.
+const OPENING_WAIT_US: u64 = 1_000_000;
 /// A client that has closed its half, or was sent the end, has this time to do the rest.
 const CLOSING_WAIT_US: u64 = 2_000_000;
 /// If nobody has answered to DHCP by then, the static address is taken.
@@ -54,6 +62,10 @@ const PORTS: [Port; 2] = [Port::Action, Port::Control];
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Listening,
+    /// The client has still to say that the connection stands.
+    Opening {
+        since_us: u64,
+    },
     /// Nothing has come since then.
     Idle {
         since_us: u64,
@@ -72,6 +84,12 @@ enum State {
         since_us: u64,
     },
     Free,
+}
+
+impl State {
+    fn is_opening_for(self, wait_us: u64, now_us: u64) -> bool {
+        matches!(self, State::Opening { since_us } if now_us.saturating_sub(since_us) > wait_us)
+    }
 }
 
 struct Slot {
@@ -199,11 +217,11 @@ impl<D: Device> Network<D> {
         for slot in &mut self.slots {
             let socket = self.sockets.get_mut::<tcp::Socket<'_>>(slot.handle);
             match slot.state {
-                State::Listening if socket.is_active() && socket.may_send() => {
-                    slot.state = State::Idle { since_us: now_us };
-                }
-                // Reset before it was established: smoltcp lets it listen again. Closed: by nobody but us.
-                State::Listening if !socket.is_open() => slot.state = State::Free,
+                State::Listening if socket.is_active() => slot.state = State::Opening { since_us: now_us },
+                State::Opening { .. } if socket.may_send() => slot.state = State::Idle { since_us: now_us },
+                // Reset before it stood: smoltcp lets it listen again.
+                State::Opening { .. } if socket.is_listening() => slot.state = State::Listening,
+                State::Opening { .. } if !socket.is_active() => slot.state = State::Free,
                 State::Idle { .. } | State::Incomplete { .. } | State::Ready { .. } if !socket.is_active() => {
                     slot.state = State::Free;
                 }
@@ -253,7 +271,8 @@ impl<D: Device> Network<D> {
             let spare = (self.listening(other) > 1)
                 .then(|| self.position(|slot| slot.state == State::Listening && slot.port == other))
                 .flatten();
-            if let Some(index) = spare {
+            let given_up = || self.position(|slot| slot.state.is_opening_for(OPENING_WAIT_US, now_us));
+            if let Some(index) = spare.or_else(given_up) {
                 self.listen_with(index, port);
             } else if let Some(index) = self.longest_idle(now_us) {
                 self.close(index, now_us);
@@ -344,8 +363,19 @@ impl<D: Device> Network<D> {
 
 impl<D: Device + Send> Operations for Network<D> {
     fn poll(&mut self, now_us: u64) {
-        self.interface
-            .poll(instant(now_us), &mut self.device, &mut self.sockets);
+        let now = instant(now_us);
+        self.interface.poll_maintenance(now);
+        // Frame by frame: each may take a socket that listened, and the next one needs another.
+        for _ in 0..FRAMES_AT_ONCE {
+            let came = self
+                .interface
+                .poll_ingress_single(now, &mut self.device, &mut self.sockets);
+            if came == PollIngressSingleResult::None {
+                break;
+            }
+            self.update(now_us);
+        }
+        while self.interface.poll_egress(now, &mut self.device, &mut self.sockets) == PollResult::SocketStateChanged {}
         self.poll_dhcp(now_us);
         self.update(now_us);
     }
