@@ -176,7 +176,7 @@ fn serve(executor: &BareExecutor, action: Option<ContainerKey>, board: &dyn Boar
         let now_us = board::uptime_us();
         let claimed = with(|network| {
             network.poll(now_us);
-            network.claim(now_us)
+            network.sockets().claim(now_us)
         });
         match claimed.flatten() {
             Some((index, port)) => {
@@ -189,7 +189,11 @@ fn serve(executor: &BareExecutor, action: Option<ContainerKey>, board: &dyn Boar
                 } else {
                     converse(executor, &mut inbox, index, listener)
                 };
-                with(|network| network.release(index, is_kept, board::uptime_us()));
+                with(|network| {
+                    let now_us = board::uptime_us();
+                    network.sockets().release(index, is_kept, now_us);
+                    network.poll(now_us);
+                });
             }
             None => {
                 executor.reap_idle();
