@@ -36,5 +36,7 @@ pub(crate) fn write(bytes: &[u8]) {
 
 /// Wait until the last byte has left.
 pub(crate) fn flush() {
-    while IS_STARTED.load(Ordering::Relaxed) && !USART3.isr().read().tc() {}
+    while IS_STARTED.load(Ordering::Relaxed) && !USART3.isr().read().tc() {
+        core::hint::spin_loop();
+    }
 }

@@ -26,7 +26,7 @@ const _: () = assert!(size_of::<Frames>() <= DMA.1);
 
 type Chip = eth::Ethernet<'static, ETH, GenericPhy<Sma<'static, ETH_SMA>>>;
 
-/// UM2407, table 11: what leads to the transceiver, an LAN8742A that speaks RMII.
+/// UM2407: what leads to the transceiver, an LAN8742A that speaks RMII.
 pub(crate) struct Wires {
     pub(crate) controller: Peri<'static, ETH>,
     pub(crate) management: Peri<'static, ETH_SMA>,
@@ -41,7 +41,7 @@ pub(crate) struct Wires {
     pub(crate) send_0: Peri<'static, PG13>,
 }
 
-/// The chip's number as an address that nobody has assigned (IEEE 802, 8.4: locally administered, no group's).
+/// The chip's number as an address that nobody has assigned (IEEE 802: locally administered, no group's).
 pub(crate) fn address() -> [u8; 6] {
     address_of(uid::uid())
 }

@@ -64,6 +64,7 @@ impl Machine {
         console::start(chip.USART3, chip.PD8);
         note_watchdog();
         start_watchdog(chip.IWDG1);
+        memory::switch_on();
         memory_protection::start(&mut core.MPU, &memory::REGIONS, description::CODE);
         core.SCB.enable_icache();
         core.SCB.enable_dcache(&mut core.CPUID);
