@@ -65,7 +65,7 @@ impl OfBoard {
     /// One whose program runs here.
     fn find_to_run(&self) -> Result<Board> {
         let board = self.find()?;
-        if board.run == Run::HardwareOnly {
+        if matches!(board.run, Run::HardwareOnly {}) {
             bail!(
                 "nothing here emulates {name}: `cargo xtask build --board {name}` makes its image",
                 name = board.name
