@@ -6,18 +6,23 @@
 use core::mem::MaybeUninit;
 use core::task::{Context, Waker};
 
-use embassy_net_driver::{Driver, RxToken as _, TxToken as _};
+use embassy_net_driver::{Driver, LinkState, RxToken as _, TxToken as _};
 use embassy_stm32::eth::{self, GenericPhy, PacketQueue, Sma};
 use embassy_stm32::peripherals::{ETH, ETH_SMA, PA1, PA2, PA7, PB13, PC1, PC4, PC5, PG11, PG13};
 use embassy_stm32::{Peri, uid};
+use executor_bare_metal::Board as _;
 use smoltcp::phy::{self, Device, DeviceCapabilities, Medium};
 use smoltcp::time::Instant;
 
+use crate::MACHINE;
 use crate::description::DMA;
 use crate::machine::Interrupts;
 
 /// An Ethernet frame without its check sequence.
 const FRAME_MAX_BYTES: usize = 1514;
+/// So long a boot waits for the other side of the cable, if there is one: what is sent before the two have agreed is lost, and
+/// DHCP asks again after ten seconds only.
+const LINK_WAIT_US: u64 = 4_000_000;
 const TO_SEND: usize = 6;
 const RECEIVED: usize = 14;
 
@@ -58,6 +63,13 @@ const fn address_of(number: [u8; 12]) -> [u8; 6] {
     [0x02, a, b, c, d, e]
 }
 
+/// Neighbours on a wafer have different addresses.
+const _: () = {
+    let [.., one] = address_of([0; 12]);
+    let [.., other] = address_of([1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+    assert!(one != other);
+};
+
 /// Start the chip and its transceiver, which then agrees with the other side on its own. Call it once.
 pub(crate) fn start(wires: Wires, mac: [u8; 6]) -> Ethernet {
     let place: *mut MaybeUninit<Frames> = core::ptr::with_exposed_provenance_mut(DMA.0);
@@ -66,7 +78,7 @@ pub(crate) fn start(wires: Wires, mac: [u8; 6]) -> Ethernet {
     PacketQueue::init(frames);
     // SAFETY: `init` has made it so.
     let frames = unsafe { frames.assume_init_mut() };
-    Ethernet(Chip::new(
+    let mut chip = Chip::new(
         frames,
         wires.controller,
         Interrupts,
@@ -81,7 +93,12 @@ pub(crate) fn start(wires: Wires, mac: [u8; 6]) -> Ethernet {
         wires.management,
         wires.management_data,
         wires.management_clock,
-    ))
+    );
+    let until_us = MACHINE.uptime_us() + LINK_WAIT_US;
+    while chip.link_state(&mut nobody()) == LinkState::Down && MACHINE.uptime_us() < until_us {
+        core::hint::spin_loop();
+    }
+    Ethernet(chip)
 }
 
 /// The chip's Ethernet.

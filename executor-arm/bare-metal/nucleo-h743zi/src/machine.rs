@@ -24,7 +24,8 @@ use crate::{BOOT_RECORD, MACHINE, console, description, memory};
 /// transceiver's.) All chips of this kind have it, at the second of their voltages.
 const PROCESSOR_HZ: u32 = 400_000_000;
 
-/// Without being fed for so long, the board is reset. A transceiver that does not answer is waited for some 3 s.
+/// Without being fed for so long, the board is reset. A boot does not feed it: it waits some 3 s for a transceiver that does not
+/// answer, and 4 for the other side of its cable.
 const WATCHDOG_US: u32 = 8_000_000;
 
 bind_interrupts!(pub(crate) struct Interrupts {

@@ -45,8 +45,9 @@ extern "C" fn main() -> ! {
         // The start-up code calls this once.
         cortex_m::peripheral::SCB::sys_reset()
     };
-    let wires = MACHINE.start(core);
+    // From where nothing is read any more, once memory is protected.
     let mac = ethernet::address();
+    let wires = MACHINE.start(core);
     let device = ethernet::start(wires, mac);
     // SAFETY: once.
     unsafe { serve(CPU_FEATURES, mac, device, thread::stack_limit()) }
