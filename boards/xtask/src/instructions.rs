@@ -162,7 +162,9 @@ impl<'a> Counter<'a> {
     ) -> Result<Self> {
         let plugin = match board.run {
             Run::Native => None,
-            Run::QemuSystem { .. } => bail!("{}: only the instructions of a process can be counted", board.name),
+            Run::QemuSystem { .. } | Run::HardwareOnly {} => {
+                bail!("{}: only the instructions of a process can be counted", board.name)
+            }
             Run::QemuUser { .. } => {
                 let plugin = folder.join("count_instructions.so");
                 let source = project.boards().join("xtask/c/count_instructions.c");

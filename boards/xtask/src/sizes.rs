@@ -51,7 +51,60 @@ pub struct Sizes {
     interpreted_action: u64,
 }
 
-type Table = BTreeMap<String, Sizes>;
+/// What the program of a board without an operating system takes, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BareSizes {
+    /// Of the flash.
+    flash: u64,
+    /// Static memory with stacks.
+    ram: u64,
+}
+
+/// What a board's executor takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+enum Entry {
+    Process(Sizes),
+    Bare(BareSizes),
+}
+
+/// One number of an entry.
+struct Quantity {
+    name: &'static str,
+    bytes: u64,
+    /// What does not matter.
+    tolerance: u64,
+}
+
+impl Entry {
+    fn quantities(&self) -> Vec<Quantity> {
+        let quantity = |name, bytes: u64, percent, least: u64| Quantity {
+            name,
+            bytes,
+            tolerance: least.max(bytes * percent / 100),
+        };
+        let file = |name, bytes| quantity(name, bytes, FILE_TOLERANCE_PERCENT, 0);
+        let memory = |name, bytes, least| quantity(name, bytes, MEMORY_TOLERANCE_PERCENT, least);
+        match *self {
+            Entry::Bare(BareSizes { flash, ram }) => vec![file("flash", flash), file("ram", ram)],
+            Entry::Process(sizes) => vec![
+                file("binary", sizes.binary),
+                file("text", sizes.text),
+                memory("idle", sizes.idle, MEMORY_TOLERANCE_BYTES),
+                memory(
+                    "interpreted_container",
+                    sizes.interpreted_container,
+                    CONTAINER_TOLERANCE_BYTES,
+                ),
+                memory("interpreted_action", sizes.interpreted_action, 0),
+                memory("aot_container", sizes.aot_container, CONTAINER_TOLERANCE_BYTES),
+            ],
+        }
+    }
+}
+
+type Table = BTreeMap<String, Entry>;
 
 const HEAD: &str = "\
 # What each board's executor takes, in bytes: `cargo xtask sizes` measures it, `cargo xtask sizes --write` writes this file.
@@ -59,6 +112,8 @@ const HEAD: &str = "\
 # binary: the static, stripped program; text: its section .text; idle: resident memory of an invoker that waits;
 # *_container: what one more warm container of `add` adds to it, beside others; interpreted_action: what the first container
 # of another action of that size adds. Of emulated boards, the emulator's own memory is left out.
+#
+# Of boards without an operating system: flash without what is baked in; ram: static memory with stacks.
 ";
 
 /// Measure the boards, print the table, and compare or write it.
@@ -66,10 +121,6 @@ pub fn sizes(project: &Project, shell: Shell, boards: &[Board], is_written: bool
     let mut measured = Table::new();
     for board in boards {
         let toolchains = crate::provide(project, shell, board, is_agreed)?;
-        if let Some(bare) = &board.bare {
-            check_bare(project, shell, board, bare, &toolchains.board)?;
-            continue;
-        }
         measured.insert(board.name.clone(), measure(project, shell, board, &toolchains)?);
     }
     print!("{}", table(&measured));
@@ -86,7 +137,13 @@ pub fn sizes(project: &Project, shell: Shell, boards: &[Board], is_written: bool
 }
 
 /// What a board without an operating system has in flash, and its static memory with stacks, held against its budgets.
-fn check_bare(project: &Project, shell: Shell, board: &Board, bare: &Bare, toolchain: &Toolchain) -> Result<()> {
+fn measure_bare(
+    project: &Project,
+    shell: Shell,
+    board: &Board,
+    bare: &Bare,
+    toolchain: &Toolchain,
+) -> Result<BareSizes> {
     let program = crate::build::executor(project, shell, board, toolchain)?;
     let (flash, ram) = flash_and_ram(&program, bare)?;
     let kib = |bytes: u64| bytes as f64 / 1024.0;
@@ -101,7 +158,7 @@ fn check_bare(project: &Project, shell: Shell, board: &Board, bare: &Bare, toolc
     if flash > bare.flash_max_kib * 1024 || ram > bare.ram_max_kib * 1024 {
         bail!("{} is beyond the budgets of its board.toml", board.name);
     }
-    Ok(())
+    Ok(BareSizes { flash, ram })
 }
 
 /// The sections that lie in flash, or are copied from there at the start; and those that lie in RAM.
@@ -126,15 +183,15 @@ fn flash_and_ram(program: &Path, bare: &Bare) -> Result<(u64, u64)> {
 
 /// Measure one board, and compare it with the committed table.
 pub fn check(project: &Project, shell: Shell, board: &Board, toolchains: &Toolchains) -> Result<()> {
-    if let Some(bare) = &board.bare {
-        return check_bare(project, shell, board, bare, &toolchains.board);
-    }
     let measured = Table::from([(board.name.clone(), measure(project, shell, board, toolchains)?)]);
     print!("{}", table(&measured));
     compare(&committed(project)?, &measured)
 }
 
-fn measure(project: &Project, shell: Shell, board: &Board, toolchains: &Toolchains) -> Result<Sizes> {
+fn measure(project: &Project, shell: Shell, board: &Board, toolchains: &Toolchains) -> Result<Entry> {
+    if let Some(bare) = &board.bare {
+        return measure_bare(project, shell, board, bare, &toolchains.board).map(Entry::Bare);
+    }
     let demonstration = demo::prepare(project, shell, board, toolchains)?;
     let start = |containers_max| {
         let Demonstration {
@@ -160,14 +217,14 @@ fn measure(project: &Project, shell: Shell, board: &Board, toolchains: &Toolchai
         &module,
         actions.iter().map(PathBuf::as_path),
     )?;
-    Ok(Sizes {
+    Ok(Entry::Process(Sizes {
         binary,
         text,
         idle,
         interpreted_container,
         aot_container,
         interpreted_action,
-    })
+    }))
 }
 
 /// What the containers of `bundles` take each, when there is one of `first` already, which brings what all share.
@@ -220,42 +277,17 @@ fn compare(committed: &Table, measured: &Table) -> Result<()> {
             writeln!(differences, "  {board} is not in it")?;
             continue;
         };
-        let percent = |value: u64, percent: u64| value * percent / 100;
-        for (what, then, now, tolerance) in [
-            (
-                "binary",
-                then.binary,
-                now.binary,
-                percent(then.binary, FILE_TOLERANCE_PERCENT),
-            ),
-            ("text", then.text, now.text, percent(then.text, FILE_TOLERANCE_PERCENT)),
-            (
-                "idle",
-                then.idle,
-                now.idle,
-                percent(then.idle, MEMORY_TOLERANCE_PERCENT).max(MEMORY_TOLERANCE_BYTES),
-            ),
-            (
-                "interpreted_container",
-                then.interpreted_container,
-                now.interpreted_container,
-                percent(then.interpreted_container, MEMORY_TOLERANCE_PERCENT).max(CONTAINER_TOLERANCE_BYTES),
-            ),
-            (
-                "interpreted_action",
-                then.interpreted_action,
-                now.interpreted_action,
-                percent(then.interpreted_action, MEMORY_TOLERANCE_PERCENT),
-            ),
-            (
-                "aot_container",
-                then.aot_container,
-                now.aot_container,
-                percent(then.aot_container, MEMORY_TOLERANCE_PERCENT).max(CONTAINER_TOLERANCE_BYTES),
-            ),
-        ] {
-            if then.abs_diff(now) > tolerance {
-                writeln!(differences, "  {board}: {what} was {then}, is {now}")?;
+        for (then, now) in then.quantities().iter().zip(now.quantities()) {
+            if then.name != now.name {
+                writeln!(differences, "  {board} was a board of another kind")?;
+                break;
+            }
+            if then.bytes.abs_diff(now.bytes) > then.tolerance {
+                writeln!(
+                    differences,
+                    "  {board}: {} was {}, is {}",
+                    now.name, then.bytes, now.bytes
+                )?;
             }
         }
     }
@@ -265,8 +297,18 @@ fn compare(committed: &Table, measured: &Table) -> Result<()> {
     bail!("boards/sizes.toml says something else:\n{differences}if that is as it should be: cargo xtask sizes --write")
 }
 
-/// For people.
+/// For people. Boards without an operating system have lines of their own by then.
 fn table(sizes: &Table) -> String {
+    let of_processes: Vec<_> = sizes
+        .iter()
+        .filter_map(|(board, entry)| match entry {
+            Entry::Process(sizes) => Some((board, sizes)),
+            Entry::Bare(_) => None,
+        })
+        .collect();
+    if of_processes.is_empty() {
+        return String::new();
+    }
     let mut text = format!(
         "{:<12} {:>11} {:>11} {:>11} {:>24} {:>16} {:>27}\n",
         "board",
@@ -278,7 +320,7 @@ fn table(sizes: &Table) -> String {
         "+ other action, interpreted"
     );
     let kib = |bytes: u64| format!("{:.1} KiB", bytes as f64 / 1024.0);
-    for (board, sizes) in sizes {
+    for (board, sizes) in of_processes {
         text += &format!(
             "{board:<12} {:>11} {:>11} {:>11} {:>24} {:>16} {:>27}\n",
             kib(sizes.binary),
@@ -307,7 +349,25 @@ mod tests {
     };
 
     fn table_of(sizes: Sizes) -> Table {
-        Table::from([("rpi-9".to_owned(), sizes)])
+        Table::from([("rpi-9".to_owned(), Entry::Process(sizes))])
+    }
+
+    fn table_of_bare(flash: u64, ram: u64) -> Table {
+        Table::from([("rpi-9".to_owned(), Entry::Bare(BareSizes { flash, ram }))])
+    }
+
+    #[test]
+    fn a_board_without_a_system_has_two_sizes() {
+        let then = table_of_bare(250_000, 200_000);
+        compare(&then, &table_of_bare(260_000, 195_000)).unwrap();
+        for (now, said) in [
+            (table_of_bare(270_000, 200_000), "flash was 250000, is 270000"),
+            (table_of_bare(250_000, 180_000), "ram was 200000, is 180000"),
+            (table_of(THEN), "a board of another kind"),
+        ] {
+            let error = compare(&then, &now).unwrap_err().to_string();
+            assert!(error.contains(said) && error.matches("rpi-9").count() == 1, "{error}");
+        }
     }
 
     #[test]
@@ -364,9 +424,10 @@ mod tests {
 
     #[test]
     fn the_table_is_read_as_it_is_written() {
-        let table = table_of(THEN);
-        let text = format!("{HEAD}\n{}", toml::to_string(&table).unwrap());
-        assert_eq!(toml::from_str::<Table>(&text).unwrap(), table);
+        for table in [table_of(THEN), table_of_bare(1, 2)] {
+            let text = format!("{HEAD}\n{}", toml::to_string(&table).unwrap());
+            assert_eq!(toml::from_str::<Table>(&text).unwrap(), table);
+        }
     }
 
     #[test]

@@ -106,7 +106,7 @@ const BUNDLES: OfProject = Step {
     run: bundles,
 };
 
-/// For each board.
+/// For each board whose program runs here.
 const BOARD_STEPS: &[OfBoard] = &[
     Step {
         name: "sockets",
@@ -118,12 +118,15 @@ const BOARD_STEPS: &[OfBoard] = &[
         what: "the demo's two answers",
         run: |context| demo::demo(context.project, context.shell, context.board, &context.toolchains),
     },
-    Step {
-        name: "sizes",
-        what: "program and memory are as boards/sizes.toml says",
-        run: |context| sizes::check(context.project, context.shell, context.board, &context.toolchains),
-    },
+    SIZES,
 ];
+
+/// All that there is for a board whose program runs nowhere here.
+const SIZES: OfBoard = Step {
+    name: "sizes",
+    what: "program and memory are as boards/sizes.toml says",
+    run: |context| sizes::check(context.project, context.shell, context.board, &context.toolchains),
+};
 
 /// For each board whose program is a process here, in an emulator or not.
 const PROCESS_STEPS: &[OfBoard] = &[Step {
@@ -160,9 +163,11 @@ pub const TESTED: &[&str] = &[
     "rpi-zero",
     "mps2-an500",
     "qemu-virt-aarch64",
+    "nucleo-h743zi",
 ];
 
-/// The boards that the tests' bundles carry native code for. `qemu-virt-aarch64` runs that of rpi-4.
+/// The boards that the tests' bundles carry native code for. `qemu-virt-aarch64` runs that of rpi-4, `nucleo-h743zi` would run
+/// that of mps2-an500.
 const FLEET: &[&str] = &["linux-amd64", "rpi-4", "rpi-2", "rpi-zero", "mps2-an500"];
 
 /// Names and meanings of the steps.
@@ -223,13 +228,13 @@ pub fn test(project: &Project, shell: Shell, boards: &[Board], only: &[String], 
             board,
             toolchains,
         };
-        let (first, then) = match board.run {
-            Run::Native => (PROCESS_STEPS, NATIVE_STEPS),
-            Run::QemuUser { .. } => (PROCESS_STEPS, &[][..]),
-            Run::QemuSystem { .. } => (BARE_STEPS, &[][..]),
+        let steps: &[&[OfBoard]] = match board.run {
+            Run::Native => &[BOARD_STEPS, PROCESS_STEPS, NATIVE_STEPS],
+            Run::QemuUser { .. } => &[BOARD_STEPS, PROCESS_STEPS],
+            Run::QemuSystem { .. } => &[BOARD_STEPS, BARE_STEPS],
+            Run::HardwareOnly {} => &[&[SIZES]],
         };
-        let steps = BOARD_STEPS.iter().chain(first).chain(then);
-        for step in steps.filter(|step| is_wanted(step.name)) {
+        for step in steps.iter().copied().flatten().filter(|step| is_wanted(step.name)) {
             report.record(&name(step.name), step.what, || (step.run)(&context));
         }
     }
@@ -361,7 +366,30 @@ fn clippy(context: &Context<'_>) -> Result<()> {
             .shell
             .run("clippy", cargo.current_dir(context.project.root.join(folder)))?;
     }
+    for name in boards::names() {
+        let board = Board::find(name)?;
+        if board.bare.is_some() {
+            clippy_of_bare(context, &board)?;
+        }
+    }
     Ok(())
+}
+
+/// A board's program and what it is made of. There are no tests in them: those would need a system.
+fn clippy_of_bare(context: &Context<'_>, board: &Board) -> Result<()> {
+    let Context { project, shell, .. } = context;
+    let toolchain = provide_for_board(project, *shell, board)?;
+    if !toolchain.has_clippy() {
+        shell.say(&format!(
+            "skipped for {}: {} has no clippy",
+            board.name,
+            toolchain.describe()
+        ));
+        return Ok(());
+    }
+    let (mut cargo, _) = build::cargo_for(project, board, &toolchain, &build::Image::default(), "clippy");
+    cargo.args(["--", "-D", "warnings"]);
+    shell.run(&format!("clippy of {}", board.name), &mut cargo).map(drop)
 }
 
 /// Each feature set that needs no system. With `wamr` it is built for each board without one.
