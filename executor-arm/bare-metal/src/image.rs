@@ -48,6 +48,7 @@ macro_rules! image {
                 pages: region(description::PAGES),
                 engine: region(description::ENGINE),
                 bodies: region(description::BODIES),
+                flash: description::FLASH,
                 stack_limit,
             }
         }

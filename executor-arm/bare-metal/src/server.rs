@@ -92,6 +92,10 @@ fn give_memory(memory: Memory) {
         heap: region(memory.engine),
         pages: region(memory.pages),
         code: region(memory.code),
+        flash: wamr_bare::Region {
+            start: ptr::with_exposed_provenance_mut(memory.flash.0),
+            bytes: memory.flash.1,
+        },
         stack_limit: memory.stack_limit,
         uptime_us,
         code_is_writable,

@@ -44,6 +44,12 @@ const CONSTANT: &str = "            if (is_expr_binary_op(ctx->stack[j].expr->in
 const CHECKED_CONSTANT: &str =
     "            if (ctx->stack[j].expr && is_expr_binary_op(ctx->stack[j].expr->init_expr_type)) {";
 
+/// Code without relocations (XIP) can run where it lies. Upstream runs it there wherever that is: also in a body, which nobody
+/// may execute and which is not kept. Elsewhere than in flash it is loaded as all code is.
+const IN_PLACE: &str = "    module->is_indirect_mode = is_indirect_mode;\n";
+const IN_PLACE_IF_IT_CAN: &str = "    extern bool wamr_sys_runs_in_place(const void *code, size_t size);\n    \
+     module->is_indirect_mode = is_indirect_mode && wamr_sys_runs_in_place(buf, size);\n";
+
 /// Upstream copies code to pages of its own, constants to others, and then both to a third place, so that they lie beside each
 /// other; each page of the first two is made to be thrown away. Here both stay in the file until they are copied to that
 /// place (but code that is run where it lies, XIP, which this place is not for).
@@ -145,7 +151,11 @@ pub fn polling_interpreter(core: &Path, file: &str, out: &Path) -> PathBuf {
 
 /// The loader that takes code which polls, and copies code and constants once.
 pub fn aot_loader(core: &Path, target: &files::Target, out: &Path) -> PathBuf {
-    let mut changes = vec![(REFUSAL, NO_REFUSAL), (FREEABLE, FREEABLE_FROM_THE_START)];
+    let mut changes = vec![
+        (REFUSAL, NO_REFUSAL),
+        (FREEABLE, FREEABLE_FROM_THE_START),
+        (IN_PLACE, IN_PLACE_IF_IT_CAN),
+    ];
     // Without memory management, code has a place of its own.
     if !target.is_bare() {
         changes.extend_from_slice(COPIED_ONCE);
