@@ -81,6 +81,9 @@ pub struct Aot {
     pub features: String,
     /// How memory accesses are kept in bounds.
     pub bounds: Bounds,
+    /// Without relocations, so that code which is baked into an image runs from flash.
+    #[serde(default)]
+    pub xip: bool,
 }
 
 /// What a board has, and what the executor may use of that.
