@@ -228,17 +228,22 @@ pub fn test(project: &Project, shell: Shell, boards: &[Board], only: &[String], 
             board,
             toolchains,
         };
-        let steps: &[&[OfBoard]] = match board.run {
-            Run::Native => &[BOARD_STEPS, PROCESS_STEPS, NATIVE_STEPS],
-            Run::QemuUser { .. } => &[BOARD_STEPS, PROCESS_STEPS],
-            Run::QemuSystem { .. } => &[BOARD_STEPS, BARE_STEPS],
-            Run::HardwareOnly {} => &[&[SIZES]],
-        };
-        for step in steps.iter().copied().flatten().filter(|step| is_wanted(step.name)) {
+        for step in steps_of(board).filter(|step| is_wanted(step.name)) {
             report.record(&name(step.name), step.what, || (step.run)(&context));
         }
     }
     Ok(report.print())
+}
+
+/// A board's steps, by how its program is run here.
+fn steps_of(board: &Board) -> impl Iterator<Item = &'static OfBoard> {
+    let lists: &[&[OfBoard]] = match board.run {
+        Run::Native => &[BOARD_STEPS, PROCESS_STEPS, NATIVE_STEPS],
+        Run::QemuUser { .. } => &[BOARD_STEPS, PROCESS_STEPS],
+        Run::QemuSystem { .. } => &[BOARD_STEPS, BARE_STEPS],
+        Run::HardwareOnly {} => &[&[SIZES]],
+    };
+    lists.iter().copied().flatten()
 }
 
 /// Everything that the steps share. Without it none of them can run.
@@ -640,6 +645,18 @@ mod tests {
         assert_eq!(report.count(), (2, 1));
         assert_eq!(report.print(), ExitCode::FAILURE);
         assert_eq!(Report::default().print(), ExitCode::SUCCESS);
+    }
+
+    #[test]
+    fn of_a_board_that_nothing_emulates_only_sizes_are_looked_at() {
+        let names = |board: &str| {
+            let board = Board::find(board).unwrap_or_else(|error| panic!("{error}"));
+            steps_of(&board).map(|step| step.name).collect::<Vec<_>>()
+        };
+        assert_eq!(names("nucleo-h743zi"), ["sizes"]);
+        let of_emulated = names("mps2-an500");
+        assert!(of_emulated.contains(&"sockets") && of_emulated.contains(&"sizes"));
+        assert!(TESTED.contains(&"nucleo-h743zi"));
     }
 
     #[test]
