@@ -12,7 +12,8 @@ macro_rules! image {
         }
 
         mod image {
-            use $crate::baked::Baked;
+            #[allow(unused_imports, reason = "an image may hold nothing")]
+            use $crate::baked::{Aligned, Baked};
 
             include!(concat!(env!("OUT_DIR"), "/image.rs"));
         }
