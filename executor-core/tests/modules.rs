@@ -11,6 +11,6 @@ use action_bundle::Kind;
 #[test]
 fn modules_are_unloaded_and_their_memory_is_given_back() {
     let interpret: cases::Compile = |wasm| (Kind::Wasm, wasm.to_vec());
-    cases::modules_are_unloaded(interpret);
-    cases::memory_is_counted(interpret);
+    cases::counted::modules_are_unloaded(interpret);
+    cases::counted::memory_is_counted(interpret);
 }

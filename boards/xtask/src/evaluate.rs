@@ -3,7 +3,7 @@
 //! The tool and the peers are a workspace of their own, `executor-linux/benches`; its README tells what is measured, and how.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result};
@@ -19,10 +19,10 @@ use crate::toolchain::Toolchains;
 /// What `cargo xtask evaluate` takes. All is handed on to the tool but `--out`'s default.
 #[derive(Args)]
 pub struct Evaluate {
-    /// Only these experiments, with commas: cold, first, split, warm, throughput, scaling, start, memory, zipf, sizes
-    #[arg(long, value_name = "EXPERIMENTS")]
-    only: Option<String>,
-    /// Few repetitions: a look in two minutes. For figures to be told, leave it out
+    /// Only these experiments, with commas
+    #[arg(long, value_name = "EXPERIMENTS", value_delimiter = ',', value_parser = EXPERIMENTS)]
+    only: Vec<String>,
+    /// Few repetitions: a look in two minutes once all is built. For figures to be told, leave it out
     #[arg(long)]
     quick: bool,
     /// Where results go [default: target/evaluate/results]
@@ -38,7 +38,7 @@ pub struct Evaluate {
 
 pub const EXAMPLES: &str = "\
 Examples:
-  cargo xtask evaluate                       everything, in some ten minutes
+  cargo xtask evaluate                       everything, in a quarter of an hour once all is built
   cargo xtask evaluate --quick               a look at everything
   cargo xtask evaluate --only cold,warm      two experiments
   cargo xtask evaluate --show                the last run's tables once more
@@ -47,7 +47,29 @@ Results are results.json (times in microseconds, memory in bytes) and plots as S
 processor should have nothing else to do meanwhile: systems take turns, so that the ratios between them hold even so, but not
 the times.";
 
-const PEERS: &[&str] = &["peer-echo", "peer-spawn", "peer-wasmi", "peer-wasmtime"];
+/// As the tool knows them; here too, so that a name that it does not know is refused before anything is built.
+const EXPERIMENTS: [&str; 11] = [
+    "cold",
+    "first",
+    "split",
+    "load",
+    "warm",
+    "throughput",
+    "scaling",
+    "start",
+    "memory",
+    "zipf",
+    "sizes",
+];
+
+const PEERS: &[&str] = &[
+    "peer-echo",
+    "peer-load-executor",
+    "peer-load-wamr",
+    "peer-spawn",
+    "peer-wasmi",
+    "peer-wasmtime",
+];
 
 /// Cargo's build folder of that workspace.
 pub fn target(project: &Project) -> PathBuf {
@@ -97,6 +119,11 @@ pub fn evaluate(
             "git",
             &["-C", &project.root.to_string_lossy(), "describe", "--always", "--dirty"],
         );
+        let (nodejs, note) = match nodejs(project, shell, &work) {
+            Ok((server, version)) => (Some(server), format!("node is {version}")),
+            Err(error) => (None, format!("nodejs is left out: {error:#}")),
+        };
+        println!("{note}");
         let paths = json!({
             "executor": executor,
             "executor_spans": executor_spans,
@@ -107,6 +134,8 @@ pub fn evaluate(
             "board": board.name,
             "peers": built.join("release"),
             "wasmtime_compiler": built.join("release/wasmtime-compiler"),
+            "nodejs": nodejs,
+            "notes": [note],
             "add": module("add")?,
             "hash": module("hash")?,
             "revision": revision.unwrap_or_default(),
@@ -121,7 +150,7 @@ pub fn evaluate(
     };
     let mut tool = Command::new(built.join("release/evaluate"));
     tool.arg("--inputs").arg(inputs).arg("--out").arg(out);
-    tool.args(evaluate.only.iter().flat_map(|only| ["--only", only]));
+    tool.args(evaluate.only.iter().flat_map(|only| ["--only", only.as_str()]));
     tool.args(evaluate.quick.then_some("--quick"));
     tool.args(evaluate.show.then_some("--show"));
     // It shows its own progress.
@@ -131,4 +160,29 @@ pub fn evaluate(
     } else {
         ExitCode::FAILURE
     })
+}
+
+/// The peer on node, with what it needs from npm, and node's version.
+fn nodejs(project: &Project, shell: Shell, work: &Path) -> Result<(PathBuf, String)> {
+    let version = ask("node", &["--version"]).context("there is no `node`")?;
+    let source = project.root.join("executor-linux/benches/peers/nodejs");
+    let folder = work.join("nodejs");
+    fs::create_dir_all(&folder)?;
+    let lock = "package-lock.json";
+    let read = |path: PathBuf| fs::read(path).unwrap_or_default();
+    let is_installed = folder.join("node_modules").is_dir() && read(folder.join(lock)) == read(source.join(lock));
+    for file in ["server.js", "package.json", lock] {
+        fs::copy(source.join(file), folder.join(file)).with_context(|| format!("cannot copy {file}"))?;
+    }
+    if !is_installed {
+        let mut npm = Command::new("npm");
+        npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--fetch-retries=1"])
+            .current_dir(&folder);
+        if let Err(error) = shell.run("the peer on node", &mut npm) {
+            // So that the next run tries again.
+            let _ = fs::remove_file(folder.join(lock));
+            return Err(error);
+        }
+    }
+    Ok((folder.join("server.js"), version))
 }

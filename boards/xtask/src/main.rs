@@ -133,7 +133,7 @@ enum Task {
         #[arg(long)]
         force_fallback: bool,
     },
-    /// Measure the executor beside its peers (Wasmtime, wasmi, a process per run) and the floor of bare HTTP
+    /// Measure the executor beside its peers (Wasmtime, wasmi, a process per run, nodejs) and the floor of bare HTTP
     ///
     /// Cold and warm starts, throughput, memory, process start; as tables, JSON and plots, with the goals that are met or not.
     #[command(after_help = evaluate::EXAMPLES)]

@@ -8,6 +8,7 @@
 )]
 
 pub mod bulk;
+pub mod counted;
 mod host;
 pub mod stopping;
 
@@ -520,56 +521,6 @@ pub fn spares_are_bounded(compile: Compile) {
     assert_eq!(one.spares(), each);
     burst();
     assert_eq!(one.spares(), each);
-}
-
-/// A module is unloaded with its last container; one that is refused is not kept. For a process with one test.
-pub fn modules_are_unloaded(compile: Compile) {
-    let loaded = || engine().modules_loaded();
-    assert_eq!(loaded(), 0);
-    let (echo, hostile) = (include_str!("guests/echo.wat"), include_str!("guests/hostile.wat"));
-    let one = load(compile, echo);
-    assert_eq!(loaded(), 1);
-    let other = load(compile, echo);
-    assert_eq!(loaded(), 1);
-    let third = load(compile, hostile);
-    assert_eq!(loaded(), 2);
-    assert!(load_with(compile, "(module)", None, None).is_err());
-    assert!(load_with(compile, include_str!("guests/faulty.wat"), Some("nothing"), None).is_err());
-    assert_eq!(loaded(), 2);
-    drop(one);
-    assert_eq!(loaded(), 2);
-    drop(other);
-    assert_eq!(loaded(), 1);
-    drop(third);
-    assert_eq!(loaded(), 0);
-    assert_eq!(run(&load(compile, echo), "{}"), Ok("{}".to_owned()));
-    assert_eq!(loaded(), 0);
-}
-
-/// What the engine takes of the machine's memory is counted, and goes back to what it was: after growth, a shrunk memory, a
-/// trap, a module that does not load, and with the last container.
-pub fn memory_is_counted(compile: Compile) {
-    let taken = || engine().memory_taken();
-    let hostile = include_str!("guests/hostile.wat");
-    // The environments that wait for the next run are the engine's own: they stay.
-    assert!(run(&load(compile, hostile), "{}").is_ok());
-    let before = taken();
-    for _ in 0..3 {
-        let action = load(compile, hostile);
-        let loaded = taken();
-        assert!(loaded > before, "the module");
-        assert!(run(&action, "{}").is_ok());
-        // Two pages; while it ran, seven.
-        let warm = taken();
-        assert!((128 << 10..256 << 10).contains(&(warm - loaded)), "{}", warm - loaded);
-        assert!(run(&action, "{}").is_ok());
-        assert_eq!(taken(), warm);
-        let faulty = load(compile, include_str!("guests/faulty.wat"));
-        assert_eq!(run(&faulty, "{\"f\":0}"), Err(RunError::Trap(Trap::Unreachable)));
-        assert!(load_with(compile, "(module)", None, None).is_err());
-        drop((action, faulty));
-        assert_eq!(taken(), before);
-    }
 }
 
 /// The tests of the engine with what `$compile` makes of a Wasm module: one list, so that interpreted and AOT code are held to

@@ -3,7 +3,9 @@
 use serde::Serialize;
 
 use crate::experiments::cold::Content;
+use crate::experiments::load::Loader;
 use crate::experiments::throughput::Workload;
+use crate::inputs::LARGE;
 use crate::results::Results;
 use crate::statistics::Distribution;
 use crate::system::System;
@@ -121,6 +123,21 @@ pub fn goals(results: &Results) -> Vec<Goal> {
         );
         let bytes = ours.idle_resident_bytes as f64;
         goals.at_most("idle RSS", (bytes / MIB, format!("{bytes} bytes")), "MiB", 1.0);
+    }
+    let load = |loader| {
+        let mut of = results.load.iter().filter(|load| load.loader == loader);
+        of.find(|load| load.module == LARGE)
+    };
+    if let (Some(ours), Some(theirs)) = (load(Loader::Executor), load(Loader::Wamr)) {
+        goals.at_most(
+            &format!(
+                "load of native code, module of {} KiB, to WAMR's own loader (p50)",
+                ours.module_bytes / 1024
+            ),
+            ratio(ours.load.p50_us, theirs.load.p50_us, "us"),
+            "x",
+            0.5,
+        );
     }
     of_memory(&mut goals, results);
     goals.0
@@ -254,6 +271,32 @@ pub fn markdown(goals: &[Goal]) -> String {
 mod tests {
     use super::*;
     use crate::experiments::cold::Cold;
+    use crate::experiments::load::Load;
+
+    #[test]
+    fn loading_is_compared_for_the_large_module() {
+        let load = |loader, module: &str, p50_us| Load {
+            loader,
+            module: module.to_owned(),
+            load: Distribution {
+                p50_us,
+                ..Distribution::default()
+            },
+            ..Load::default()
+        };
+        let results = Results {
+            load: vec![
+                load(Loader::Executor, "add", 90.0),
+                load(Loader::Wamr, "add", 100.0),
+                load(Loader::Executor, LARGE, 40.0),
+                load(Loader::Wamr, LARGE, 100.0),
+            ],
+            ..Results::default()
+        };
+        let goals = goals(&results);
+        assert_eq!(goals.len(), 1);
+        assert!(goals[0].is_met && (goals[0].figure - 0.4).abs() < 1e-9);
+    }
 
     #[test]
     fn a_goal_is_met_or_not_on_the_right_side() {

@@ -26,6 +26,8 @@ pub enum Form {
     Wasmtime,
     /// A program.
     Native,
+    /// Source text.
+    JavaScript,
 }
 
 impl Form {
@@ -35,6 +37,7 @@ impl Form {
             Form::Wasm => "wasm",
             Form::Wasmtime => "cwasm",
             Form::Native => "elf",
+            Form::JavaScript => "js",
         }
     }
 }
@@ -54,6 +57,10 @@ pub struct Inputs {
     /// The folder of the peers.
     pub peers: PathBuf,
     pub wasmtime_compiler: PathBuf,
+    /// The peer on node, if there is node.
+    pub nodejs: Option<PathBuf>,
+    /// What is to be told with the results.
+    pub notes: Vec<String>,
     pub add: PathBuf,
     pub hash: PathBuf,
     /// The executor's commit.
@@ -72,8 +79,9 @@ const VARIED: &[u8] = b"Expected param2 to be";
 pub const ADD: &str = "add";
 pub const HASH: &str = "hash";
 pub const BLOCK: &str = "block";
+pub const LARGE: &str = "large";
 /// (name, functions that it has besides): modules of other sizes that do what `block` does, without the sleep.
-pub const SIZED: [(&str, usize); 2] = [("medium", 880), ("large", 4400)];
+pub const SIZED: [(&str, usize); 2] = [("medium", 880), (LARGE, 4400)];
 
 impl Inputs {
     pub fn read(path: &Path) -> Result<Self> {
@@ -85,19 +93,28 @@ impl Inputs {
         self.work.join("actions").join(format!("{name}.{}", form.extension()))
     }
 
-    pub fn variant(&self, number: usize, form: Form) -> PathBuf {
-        match form {
-            // A program's content does not matter to the kernel.
-            Form::Native => self.file(ADD, form),
-            _ => self.file(&format!("add-{:03}", number % VARIANTS), form),
-        }
+    /// The body of an `/init`.
+    pub fn init_body(&self, name: &str, form: Form) -> Result<Vec<u8>> {
+        let path = self.file(name, form);
+        let code = fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let is_binary = form != Form::JavaScript;
+        let code = if is_binary {
+            format!("\"{}\"", STANDARD.encode_to_string(code))
+        } else {
+            serde_json::to_string(std::str::from_utf8(&code)?)?
+        };
+        let body =
+            format!(r#"{{"value":{{"name":"add","main":"main","binary":{is_binary},"env":{{}},"code":{code}}}}}"#);
+        Ok(body.into())
     }
 
-    /// The body of an `/init`.
-    pub fn init_body(path: &Path) -> Result<Vec<u8>> {
-        let code = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-        let code = STANDARD.encode_to_string(code);
-        Ok(format!(r#"{{"value":{{"name":"add","main":"main","binary":true,"env":{{}},"code":"{code}"}}}}"#).into())
+    /// The same of a variant of `add`.
+    pub fn init_body_of_variant(&self, number: usize, form: Form) -> Result<Vec<u8>> {
+        match form {
+            // A program's content does not matter to the kernel, nor a text's to node.
+            Form::Native | Form::JavaScript => self.init_body(ADD, form),
+            _ => self.init_body(&format!("add-{:03}", number % VARIANTS), form),
+        }
     }
 
     /// Make what is not there.
@@ -116,6 +133,7 @@ impl Inputs {
             &["-nostdlib", "-ffreestanding", "-fno-stack-protector"],
         )?;
         self.compile_c("static_server.c", &self.work.join("static_server"), &[])?;
+        fs::write(self.file(ADD, Form::JavaScript), JAVASCRIPT_ADD)?;
         let add = fs::read(&self.add).with_context(|| format!("cannot read {}", self.add.display()))?;
         self.module(ADD, &add)?;
         self.module(HASH, &fs::read(&self.hash)?)?;
@@ -201,6 +219,7 @@ impl Inputs {
 }
 
 const BLOCK_TEXT: &str = include_str!("guests/block.wat");
+const JAVASCRIPT_ADD: &str = include_str!("guests/add.js");
 const NATIVE_ADD: &str = include_str!("guests/native_add.c");
 const STATIC_SERVER: &str = include_str!("guests/static_server.c");
 

@@ -65,6 +65,7 @@ enum Experiment {
     Cold,
     First,
     Split,
+    Load,
     Warm,
     Throughput,
     Scaling,
@@ -97,6 +98,7 @@ fn run(arguments: &Arguments) -> Result<()> {
     let plots = plots::draw(&results, &arguments.out)?;
     fs::write(arguments.out.join("README.md"), markdown(&results, &plots))?;
     println!("{}", results.machine.describe());
+    results.notes.iter().for_each(|note| println!("{note}"));
     print!("{}", table::table(&results));
     println!("\nGoals\n{}", goals::table(&goals::goals(&results)));
     println!("{}", path.display());
@@ -106,9 +108,10 @@ fn run(arguments: &Arguments) -> Result<()> {
 /// The results as a page: goals, plots, all figures.
 fn markdown(results: &Results, plots: &[String]) -> String {
     let mut text = format!(
-        "# Results\n\n{}; the executor's commit is {}. Made by `cargo xtask evaluate`; [how](../README.md).{}\n\n## Goals\n\n{}",
+        "# Results\n\n{}; the executor's commit is {}{}. Made by `cargo xtask evaluate`; [how](../README.md).{}\n\n## Goals\n\n{}",
         results.machine.describe(),
         results.revision,
+        results.notes.iter().map(|note| format!("; {note}")).collect::<String>(),
         if results.is_quick {
             " A quick run: for a look only."
         } else {
@@ -135,6 +138,7 @@ fn measure(arguments: &Arguments) -> Result<Results> {
         machine: Machine::read(),
         revision: inputs.revision.clone(),
         is_quick: arguments.quick,
+        notes: inputs.notes.clone(),
         ..Results::default()
     };
     if is_wanted(Experiment::Sizes) {
@@ -151,6 +155,9 @@ fn measure(arguments: &Arguments) -> Result<Results> {
     }
     if is_wanted(Experiment::Split) {
         results.split = experiments::split::split(&setting)?;
+    }
+    if is_wanted(Experiment::Load) {
+        results.load = experiments::load::load(&setting)?;
     }
     if is_wanted(Experiment::Warm) {
         results.warm = experiments::warm::warm(&setting)?;

@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
 use crate::experiments::cold::{Cold, First};
+use crate::experiments::load::Load;
 use crate::experiments::memory::Memory;
 use crate::experiments::sizes::Size;
 use crate::experiments::split::Split;
@@ -24,12 +25,17 @@ pub struct Results {
     pub revision: String,
     /// Few repetitions: for a look, not for a table.
     pub is_quick: bool,
+    /// What else is to be told: who was left out, and why.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cold: Vec<Cold>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub first: Vec<First>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub split: Vec<Split>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub load: Vec<Load>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warm: Vec<Warm>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -52,6 +52,12 @@ impl Distribution {
     }
 }
 
+/// The one in the middle; of an even number of values, the upper one.
+pub fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    round(values.get(values.len() / 2).copied().unwrap_or_default())
+}
+
 /// To three digits after the point: more would be noise.
 pub fn round(value: f64) -> f64 {
     // No negative zero.
@@ -72,5 +78,6 @@ mod tests {
         assert!((distribution.mean_us - 50.5).abs() < 0.01);
         assert_eq!(distribution.curve_us.len(), 201);
         assert_eq!(Distribution::of(Vec::new()).count, 0);
+        assert!((median(vec![3.0, 1.0, 2.0]) - 2.0).abs() < 1e-9);
     }
 }

@@ -22,6 +22,7 @@ pub enum System {
     Wasmi,
     WasmiCache,
     Process,
+    Nodejs,
     Echo,
     Refused,
     StaticC,
@@ -37,6 +38,7 @@ impl System {
             System::Wasmi => "wasmi",
             System::WasmiCache => "wasmi, module cache",
             System::Process => "process per run",
+            System::Nodejs => "nodejs, a process each",
             System::Echo => "bare HTTP (floor)",
             System::Refused => "executor refuses",
             System::StaticC => "static C server",
@@ -53,6 +55,7 @@ impl System {
             System::Wasmi => (0, 158, 115),
             System::WasmiCache => (0, 95, 65),
             System::Process => (170, 80, 160),
+            System::Nodejs => (200, 30, 60),
             System::Echo => (110, 110, 110),
             System::Refused => (175, 175, 175),
             System::StaticC => (0, 0, 0),
@@ -66,6 +69,7 @@ impl System {
             System::ExecutorInterpreted | System::Wasmi | System::WasmiCache => Form::Wasm,
             System::Wasmtime | System::WasmtimeCache => Form::Wasmtime,
             System::Process => Form::Native,
+            System::Nodejs => Form::JavaScript,
         }
     }
 
@@ -78,6 +82,8 @@ impl System {
     pub fn path(self, container: &str, command: &str) -> String {
         match self {
             System::Refused => "/nothing/run".to_owned(),
+            // The process is the container.
+            System::Nodejs => format!("/{command}"),
             _ => format!("/{container}/{command}"),
         }
     }
@@ -89,6 +95,7 @@ impl System {
             System::Wasmtime | System::WasmtimeCache => peer("peer-wasmtime"),
             System::Wasmi | System::WasmiCache => peer("peer-wasmi"),
             System::Process => peer("peer-spawn"),
+            System::Nodejs => "node".into(),
             System::Echo => peer("peer-echo"),
             System::StaticC => inputs.work.join("static_server"),
         }
@@ -107,6 +114,12 @@ impl System {
             }
             System::StaticC => {
                 command.arg(port.to_string());
+            }
+            System::Nodejs => {
+                command
+                    .args(&inputs.nodejs)
+                    .arg("--listen")
+                    .arg(format!("127.0.0.1:{port}"));
             }
             _ => {
                 command.arg("--listen").arg(format!("127.0.0.1:{port}"));
@@ -184,14 +197,22 @@ impl Server {
     }
 
     /// Resident memory in bytes.
-    ///
-    /// Source: proc(5), `/proc/PID/smaps_rollup`.
     pub fn resident_bytes(&self) -> Result<u64> {
+        self.memory_bytes("Rss:")
+    }
+
+    /// The same, where a page that so many processes share counts for each of them as that part of a page.
+    pub fn share_of_memory_bytes(&self) -> Result<u64> {
+        self.memory_bytes("Pss:")
+    }
+
+    /// Source: proc(5), `/proc/PID/smaps_rollup`.
+    fn memory_bytes(&self, key: &str) -> Result<u64> {
         let path = format!("/proc/{}/smaps_rollup", self.child.id());
         let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
         let kilobytes = text
             .lines()
-            .find_map(|line| line.strip_prefix("Rss:"))
+            .find_map(|line| line.strip_prefix(key))
             .and_then(|rest| rest.trim().strip_suffix(" kB"))
             .and_then(|number| number.trim().parse::<u64>().ok());
         Ok(kilobytes.with_context(|| format!("{path} is not as proc(5) says"))? * 1024)

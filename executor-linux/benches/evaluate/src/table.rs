@@ -1,6 +1,7 @@
 //! Results for people, on a terminal.
 
 use crate::experiments::cold::Content;
+use crate::experiments::load::Load;
 use crate::results::Results;
 use crate::statistics::Distribution;
 
@@ -14,6 +15,16 @@ fn line(name: &str, times: &Distribution) -> String {
 fn head(what: &str) -> String {
     format!("\n{what:<30} {:>10} {:>10} {:>10}\n", "p50 us", "p90 us", "p99 us")
 }
+
+/// A time of an experiment, and its name.
+type Named<T> = (&'static str, fn(&T) -> &Distribution);
+
+const LOADS: [Named<Load>; 4] = [
+    ("load", |load| &load.load),
+    ("load, instantiate", |load| &load.load_and_instantiate),
+    ("unload", |load| &load.unload),
+    ("a process's first load", |load| &load.first),
+];
 
 pub fn table(results: &Results) -> String {
     let mut text = String::new();
@@ -42,6 +53,15 @@ pub fn table(results: &Results) -> String {
                 .map(|first| line(first.system.label(), &first.times)),
         );
     }
+    if !results.first.is_empty() {
+        text += &head("the same, from exec");
+        text.extend(
+            results
+                .first
+                .iter()
+                .map(|first| line(first.system.label(), &first.with_start)),
+        );
+    }
     if !results.split.is_empty() {
         text += "\nparts of a cold start, us (medians)\n";
         for split in &results.split {
@@ -53,6 +73,15 @@ pub fn table(results: &Results) -> String {
                 );
             }
             text += "\n";
+        }
+    }
+    for (what, times) in LOADS {
+        if !results.load.is_empty() {
+            text += &head(&format!("native code: {what}"));
+        }
+        for load in &results.load {
+            let name = format!("{} KiB, {}", load.module_bytes / 1024, load.loader.label());
+            text += &line(&name, times(load));
         }
     }
     if !results.warm.is_empty() {
@@ -79,14 +108,16 @@ pub fn table(results: &Results) -> String {
         }
     }
     if !results.throughput.is_empty() {
-        text += "\nrequests per second\n";
+        text += "\nrequests per second (of the slowest and the fastest round)\n";
         for of in &results.throughput {
             text += &format!(
-                "  {:<6} {:>3} connections  {:<24} {:>10.0}\n",
+                "  {:<6} {:>3} connections  {:<24} {:>10.0}  ({:.0} to {:.0})\n",
                 format!("{:?}", of.workload).to_lowercase(),
                 of.connections,
                 of.system.label(),
-                of.requests_per_second
+                of.requests_per_second,
+                of.range_per_second.0,
+                of.range_per_second.1
             );
         }
     }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{INPUT, Life, Setting, check, turns};
 use crate::client::Connection;
 use crate::cores::Cores;
-use crate::inputs::{Inputs, VARIANTS};
+use crate::inputs::VARIANTS;
 use crate::progress::Progress;
 use crate::statistics::Distribution;
 use crate::system::{Server, System};
@@ -38,6 +38,9 @@ pub struct Cold {
 pub struct First {
     pub system: System,
     pub times: Distribution,
+    /// From the process's start: what a container takes that is a process of its own.
+    #[serde(default)]
+    pub with_start: Distribution,
 }
 
 /// A system that caches modules by content is compared where there is such content; one that does not, where there is not.
@@ -58,6 +61,16 @@ const SHARED: [System; 6] = [
     System::ExecutorInterpreted,
     System::WasmtimeCache,
     System::WasmiCache,
+];
+
+const FIRST: [System; 7] = [
+    System::Echo,
+    System::Refused,
+    System::ExecutorAot,
+    System::ExecutorInterpreted,
+    System::Wasmtime,
+    System::Wasmi,
+    System::Nodejs,
 ];
 
 /// Cold starts between two changes of the system.
@@ -146,7 +159,7 @@ fn of_content(setting: &Setting<'_>, content: Content, systems: &[System], level
 pub fn bodies(setting: &Setting<'_>, content: Content, system: System) -> Result<Vec<Vec<u8>>> {
     let count = if content == Content::Unseen { VARIANTS } else { 1 };
     (0..count)
-        .map(|number| Inputs::init_body(&setting.inputs.variant(number, system.form())))
+        .map(|number| setting.inputs.init_body_of_variant(number, system.form()))
         .collect()
 }
 
@@ -215,30 +228,37 @@ pub fn start_cold(system: System, connection: &mut Connection, life: &Life) -> R
 /// The first cold start of fresh processes.
 pub fn first(setting: &Setting<'_>) -> Result<Vec<First>> {
     let _core = Cores::only(1)?;
-    let systems = &UNSEEN[..6];
+    let systems = setting.present(&FIRST);
     let rounds = setting.count(40, 10);
     let progress = Progress::new("first cold starts of fresh processes", rounds * systems.len());
     let mut times = vec![Vec::new(); systems.len()];
+    let mut with_start = vec![Vec::new(); systems.len()];
     for round in 0..rounds {
         for index in turns(systems.len(), round) {
-            let (Some(&system), Some(times)) = (systems.get(index), times.get_mut(index)) else {
+            let (Some(&system), Some(times), Some(with_start)) =
+                (systems.get(index), times.get_mut(index), with_start.get_mut(index))
+            else {
                 continue;
             };
-            let body = Inputs::init_body(&setting.inputs.variant(round, system.form()))?;
+            let body = setting.inputs.init_body_of_variant(round, system.form())?;
             let life = Life::new(system, "first", &body, INPUT);
+            let start = Instant::now();
             let server = Server::start(system, setting.inputs, 2048)?;
             let begin = Instant::now();
             start_cold(system, &mut Connection::open(server.address)?, &life)?;
-            times.push(begin.elapsed());
+            let end = Instant::now();
+            times.push(end - begin);
+            with_start.push(end - start);
             progress.step();
         }
     }
     Ok(systems
-        .iter()
-        .zip(times)
-        .map(|(&system, times)| First {
+        .into_iter()
+        .zip(times.into_iter().zip(with_start))
+        .map(|(system, (times, with_start))| First {
             system,
             times: Distribution::of(times),
+            with_start: Distribution::of(with_start),
         })
         .collect())
 }

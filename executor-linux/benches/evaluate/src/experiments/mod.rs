@@ -6,6 +6,7 @@
 //! share all cores.
 
 pub mod cold;
+pub mod load;
 pub mod memory;
 pub mod sizes;
 pub mod split;
@@ -34,6 +35,12 @@ impl Setting<'_> {
     /// How often something is done: `full`, or a part of it.
     pub fn count(&self, full: usize, quick: usize) -> usize {
         if self.is_quick { quick } else { full }
+    }
+
+    /// Those of the systems that are on this machine.
+    pub fn present(&self, systems: &[System]) -> Vec<System> {
+        let is_there = |system: &&System| **system != System::Nodejs || self.inputs.nodejs.is_some();
+        systems.iter().filter(is_there).copied().collect()
     }
 
     pub fn start(&self, systems: &[System]) -> Result<Vec<Server>> {
@@ -86,8 +93,7 @@ pub fn warm_container(
     input: &[u8],
 ) -> Result<(Connection, Vec<u8>)> {
     let system = server.system;
-    let file = context.inputs.file(name, system.form());
-    let life = Life::new(system, id, &Inputs::init_body(&file)?, input);
+    let life = Life::new(system, id, &context.inputs.init_body(name, system.form())?, input);
     let mut connection = Connection::open(server.address)?;
     let told = connection.exchange(&life.init)?;
     if system != System::Refused {

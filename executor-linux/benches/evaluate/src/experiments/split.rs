@@ -15,7 +15,7 @@ use super::{INPUT, Life, Setting};
 use crate::client::Connection;
 use crate::cores::Cores;
 use crate::progress::Progress;
-use crate::statistics::round;
+use crate::statistics::median;
 use crate::system::{Server, System};
 
 /// The parts in the order of a request, with their words for people.
@@ -115,11 +115,6 @@ fn of_system(setting: &Setting<'_>, content: Content, system: System, count: usi
             .map(|(part, times)| (part.to_owned(), median(times)))
             .collect(),
     })
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    round(values.get(values.len() / 2).copied().unwrap_or_default())
 }
 
 /// A request's parts, each with its own time in nanoseconds.

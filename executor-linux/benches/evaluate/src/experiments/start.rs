@@ -15,23 +15,25 @@ pub struct Start {
     pub idle_resident_bytes: u64,
 }
 
-const SYSTEMS: [System; 5] = [
+const SYSTEMS: [System; 6] = [
     System::StaticC,
     System::Echo,
     System::ExecutorAot,
     System::Wasmtime,
     System::Wasmi,
+    System::Nodejs,
 ];
 
 pub fn start(setting: &Setting<'_>) -> Result<Vec<Start>> {
-    let rounds = setting.count(200, 40);
+    let rounds = setting.count(200, 20);
     let progress = Progress::new("process start to listening", rounds);
-    let mut times = vec![Vec::new(); SYSTEMS.len()];
-    let mut resident = vec![0; SYSTEMS.len()];
+    let systems = setting.present(&SYSTEMS);
+    let mut times = vec![Vec::new(); systems.len()];
+    let mut resident = vec![0; systems.len()];
     for round in 0..rounds {
-        for index in turns(SYSTEMS.len(), round) {
+        for index in turns(systems.len(), round) {
             let (Some(&system), Some(times), Some(resident)) =
-                (SYSTEMS.get(index), times.get_mut(index), resident.get_mut(index))
+                (systems.get(index), times.get_mut(index), resident.get_mut(index))
             else {
                 continue;
             };
@@ -42,10 +44,10 @@ pub fn start(setting: &Setting<'_>) -> Result<Vec<Start>> {
         }
         progress.step();
     }
-    Ok(SYSTEMS
-        .iter()
+    Ok(systems
+        .into_iter()
         .zip(times.into_iter().zip(resident))
-        .map(|(&system, (times, idle_resident_bytes))| Start {
+        .map(|(system, (times, idle_resident_bytes))| Start {
             system,
             to_listening: Distribution::of(times),
             idle_resident_bytes,

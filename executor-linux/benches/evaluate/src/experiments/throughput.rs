@@ -12,7 +12,7 @@ use super::{INPUT, Setting, turns, warm_container};
 use crate::cores::Cores;
 use crate::inputs::{ADD, BLOCK, HASH};
 use crate::progress::Progress;
-use crate::statistics::round;
+use crate::statistics::{median, round};
 use crate::system::{Server, System};
 
 /// What is asked.
@@ -34,10 +34,14 @@ pub struct Throughput {
     pub workload: Workload,
     pub system: System,
     pub connections: usize,
+    /// The median of the rounds.
     pub requests_per_second: f64,
+    /// The slowest and the fastest round.
+    #[serde(default)]
+    pub range_per_second: (f64, f64),
 }
 
-/// The executor on one processor, and on two.
+/// The executor on one processor, and on two: medians of the rounds.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Scaling {
     pub system: System,
@@ -61,22 +65,22 @@ pub fn throughput(setting: &Setting<'_>) -> Result<Vec<Throughput>> {
         &[1, 2, 4, 8, 16, 32, 64]
     };
     let workloads = [Workload::Add, Workload::Hash, Workload::Block, Workload::Mixed];
-    let rounds = setting.count(2, 1);
+    let rounds = setting.count(5, 1);
     let window = Duration::from_millis(if setting.is_quick { 200 } else { 300 });
     let progress = Progress::new("throughput", workloads.len() * levels.len() * rounds);
     let servers = setting.start(&SYSTEMS)?;
     let mut results: Vec<Throughput> = Vec::new();
     for workload in workloads {
         for &connections in levels {
-            let mut rates = vec![0.0; servers.len()];
+            let mut rates = vec![Vec::new(); servers.len()];
             for round in 0..rounds {
                 for index in turns(servers.len(), round) {
-                    let (Some(server), Some(rate)) = (servers.get(index), rates.get_mut(index)) else {
+                    let (Some(server), Some(rates)) = (servers.get(index), rates.get_mut(index)) else {
                         continue;
                     };
                     if server.system != System::Echo || workload == Workload::Add {
                         let name = format!("{workload:?}{connections}x{round}");
-                        *rate += rate_of(setting, server, workload, connections, window, &name)? / rounds as f64;
+                        rates.push(rate_of(setting, server, workload, connections, window, &name)?);
                     }
                 }
                 progress.step();
@@ -85,12 +89,16 @@ pub fn throughput(setting: &Setting<'_>) -> Result<Vec<Throughput>> {
                 servers
                     .iter()
                     .zip(rates)
-                    .filter(|(_, rate)| *rate > 0.0)
-                    .map(|(server, rate)| Throughput {
+                    .filter(|(_, rates)| !rates.is_empty())
+                    .map(|(server, rates)| Throughput {
                         workload,
                         system: server.system,
                         connections,
-                        requests_per_second: round(rate),
+                        range_per_second: (
+                            round(rates.iter().copied().fold(f64::INFINITY, f64::min)),
+                            round(rates.iter().copied().fold(0.0, f64::max)),
+                        ),
+                        requests_per_second: median(rates),
                     }),
             );
         }
@@ -153,18 +161,18 @@ pub fn scaling(setting: &Setting<'_>) -> Result<Vec<Scaling>> {
     let rounds = setting.count(5, 2);
     let progress = Progress::new("one processor and two", rounds);
     let systems = [System::ExecutorAot, System::ExecutorInterpreted, System::Wasmtime];
-    let mut rates = [[0.0; 2]; 3];
+    let mut rates = vec![[Vec::new(), Vec::new()]; systems.len()];
     for round in 0..rounds {
         for index in turns(systems.len(), round) {
             let (Some(&system), Some(rates)) = (systems.get(index), rates.get_mut(index)) else {
                 continue;
             };
-            for (cores, rate) in [1, 2].into_iter().zip(rates) {
+            for (cores, rates) in [1, 2].into_iter().zip(rates) {
                 let server = {
                     let _cores = Cores::only(cores)?;
                     Server::start(system, setting.inputs, 2048)?
                 };
-                *rate += rate_of(setting, &server, Workload::Hash, 16, window, "scaling")? / rounds as f64;
+                rates.push(rate_of(setting, &server, Workload::Hash, 16, window, "scaling")?);
             }
         }
         progress.step();
@@ -174,8 +182,8 @@ pub fn scaling(setting: &Setting<'_>) -> Result<Vec<Scaling>> {
         .zip(rates)
         .map(|(system, [one, two])| Scaling {
             system,
-            one_core_requests_per_second: round(one),
-            two_cores_requests_per_second: round(two),
+            one_core_requests_per_second: median(one),
+            two_cores_requests_per_second: median(two),
         })
         .collect())
 }

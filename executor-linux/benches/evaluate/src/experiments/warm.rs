@@ -20,7 +20,7 @@ pub struct Warm {
     pub fresh_connection: Distribution,
 }
 
-const SYSTEMS: [System; 7] = [
+const SYSTEMS: [System; 8] = [
     System::Echo,
     System::Refused,
     System::ExecutorAot,
@@ -28,6 +28,7 @@ const SYSTEMS: [System; 7] = [
     System::Wasmtime,
     System::Wasmi,
     System::Process,
+    System::Nodejs,
 ];
 
 /// Requests on a kept connection between two changes of the system, and a part of them on fresh ones.
@@ -38,9 +39,10 @@ const UNCOUNTED: usize = 20;
 
 pub fn warm(setting: &Setting<'_>) -> Result<Vec<Warm>> {
     let rounds = setting.count(20, 4);
-    let progress = Progress::new("warm runs", rounds * SYSTEMS.len());
+    let systems = setting.present(&SYSTEMS);
+    let progress = Progress::new("warm runs", rounds * systems.len());
     let _core = Cores::only(1)?;
-    let servers = setting.start(&SYSTEMS)?;
+    let servers = setting.start(&systems)?;
     let mut containers = servers
         .iter()
         .map(|server| warm_container(setting, server, ADD, "warm", INPUT))

@@ -14,7 +14,6 @@ use serde::{Deserialize, Serialize};
 
 use super::{INPUT, Life, Setting, check};
 use crate::client::Connection;
-use crate::inputs::Inputs;
 use crate::progress::Progress;
 use crate::statistics::Distribution;
 use crate::system::{Server, System};
@@ -65,7 +64,7 @@ struct Invoker {
 
 fn of_system(setting: &Setting<'_>, system: System, requests: usize) -> Result<Zipf> {
     let bodies = (0..ACTIONS)
-        .map(|action| Inputs::init_body(&setting.inputs.variant(action, system.form())))
+        .map(|action| setting.inputs.init_body_of_variant(action, system.form()))
         .collect::<Result<Vec<_>>>()?;
     let server = Server::start(system, setting.inputs, 2048)?;
     let invoker = Mutex::new(Invoker::default());

@@ -8,6 +8,7 @@ use anyhow::Result;
 
 use self::page::{Axis, Bar, Page, Panel, Series, Stack};
 use crate::experiments::cold::{Cold, Content};
+use crate::experiments::load::Loader;
 use crate::experiments::throughput::Workload;
 use crate::results::Results;
 use crate::statistics::Distribution;
@@ -29,13 +30,16 @@ pub fn draw(results: &Results, folder: &Path) -> Result<Vec<String>> {
     if !results.split.is_empty() {
         draw("split", split(results))?;
     }
+    if !results.load.is_empty() {
+        draw("load", load(results))?;
+    }
     if !results.warm.is_empty() {
         draw("warm", warm(results))?;
     }
     if !results.throughput.is_empty() {
         draw("throughput", throughput(results))?;
     }
-    if !results.start.is_empty() {
+    if !results.start.is_empty() || !results.first.is_empty() {
         draw("start", start(results))?;
     }
     if !results.memory.is_empty() {
@@ -200,6 +204,32 @@ fn bar(system: System, times: &Distribution) -> Bar {
     }
 }
 
+fn load(results: &Results) -> Page {
+    let mut modules: Vec<(&str, u64)> = results
+        .load
+        .iter()
+        .map(|load| (load.module.as_str(), load.module_bytes))
+        .collect();
+    modules.dedup();
+    let bars = |(module, bytes): (&str, u64)| {
+        let of = results.load.iter().filter(|load| load.module == module);
+        let bars = of.map(|load| Bar {
+            label: load.loader.label(),
+            colour: match load.loader {
+                Loader::Executor => System::ExecutorAot.colour(),
+                Loader::Wamr => (150, 150, 60),
+            },
+            value: load.load.p50_us,
+            upper: load.load.p99_us,
+        });
+        (format!("{module}: {} KiB of Wasm", bytes / 1024), bars.collect())
+    };
+    Page::bars(
+        "Loading native code: p50 (bar) and p99 (line), microseconds",
+        modules.into_iter().map(bars).collect(),
+    )
+}
+
 fn throughput(results: &Results) -> Page {
     let panel = |workload: Workload, title: &str| Panel {
         title: title.to_owned(),
@@ -248,12 +278,24 @@ fn start(results: &Results) -> Page {
             upper: 0.0,
         })
         .collect();
+    let answered = results
+        .first
+        .iter()
+        .filter(|first| first.system.runs_actions())
+        .map(|first| bar(first.system, &first.with_start))
+        .collect();
+    let panels = [
+        ("start to listening, µs", bars),
+        ("start to the first answer, µs", answered),
+        ("resident when idle, KiB", resident),
+    ];
     Page::bars(
-        "A fresh process",
-        vec![
-            ("start to listening: p50 (bar), p99 (line), µs".to_owned(), bars),
-            ("resident when idle, KiB".to_owned(), resident),
-        ],
+        "A fresh process: p50 (bar), p99 (line)",
+        panels
+            .into_iter()
+            .filter(|(_, bars): &(_, Vec<Bar>)| !bars.is_empty())
+            .map(|(title, bars)| (title.to_owned(), bars))
+            .collect(),
     )
 }
 

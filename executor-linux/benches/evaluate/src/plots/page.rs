@@ -6,6 +6,8 @@ use anyhow::{Result, anyhow};
 use plotters::coord::ranged1d::{DefaultFormatting, KeyPointHint, Ranged};
 use plotters::prelude::*;
 
+use crate::statistics::median;
+
 const PANEL: (u32, u32) = (340, 300);
 const LEGEND_WIDTH: u32 = 190;
 const TITLE_HEIGHT: u32 = 34;
@@ -98,8 +100,12 @@ impl Axis {
                     .iter()
                     .position(|tick| *tick >= high - 1e-9)
                     .unwrap_or(all.len() - 1);
-                let ticks: Vec<f64> = all.get(from..=to.max(from + 1)).unwrap_or_default().to_vec();
+                let mut ticks: Vec<f64> = all.get(from..=to.max(from + 1)).unwrap_or_default().to_vec();
                 let ends = (ticks.first().copied(), ticks.last().copied());
+                // Over many powers of ten there is room for these only.
+                if ticks.len() > 11 {
+                    ticks.retain(|tick| (tick - tick.round()).abs() < 1e-9);
+                }
                 (ends.0.unwrap_or(low), ends.1.unwrap_or(high), ticks)
             }
         }
@@ -359,11 +365,10 @@ impl Panel {
 
 fn draw_bars(area: &Area<'_>, title: &str, bars: &[Bar]) -> Result<()> {
     let axis = Axis::linear("");
-    // What is far beyond all others is cut off, and its number tells.
-    let mut values: Vec<f64> = bars.iter().map(|bar| bar.value.max(bar.upper)).collect();
-    values.sort_by(f64::total_cmp);
-    let second = values.iter().rev().nth(1).copied().unwrap_or(1.0);
-    let most = values.last().copied().unwrap_or(1.0).min(1.5 * second);
+    // What is far beyond most others is cut off, and its number tells.
+    let middle = median(bars.iter().map(|bar| bar.value).collect());
+    let highest = bars.iter().map(|bar| bar.value.max(bar.upper)).fold(0.0, f64::max);
+    let most = highest.min(3.0 * middle);
     let (_, top, ticks) = axis.range([most * 1.1].into_iter());
     let count = bars.len() as f64;
     let mut chart = ChartBuilder::on(area)
@@ -401,14 +406,21 @@ fn draw_bars(area: &Area<'_>, title: &str, bars: &[Bar]) -> Result<()> {
                 .map(drop),
         )?;
         if bar.upper > 0.0 {
-            let line = vec![(at + 0.5, height), (at + 0.5, bar.upper.min(top))];
+            // At the side, so that the number stands beside it.
+            let line = vec![(at + 0.82, height), (at + 0.82, bar.upper.min(top))];
             drawn(
                 chart
                     .draw_series([PathElement::new(line, colour.stroke_width(2))])
                     .map(drop),
             )?;
         }
-        let text = Text::new(short(bar.value), (at + 0.2, height + top / 24.0), (FONT, 11));
+        // Of what is cut off, within the bar.
+        let (place, ink) = if bar.value > top {
+            (top - top / 60.0, WHITE)
+        } else {
+            (height + top / 22.0, BLACK)
+        };
+        let text = Text::new(short(bar.value), (at + 0.18, place), (FONT, 11).into_font().color(&ink));
         drawn(chart.draw_series([text]).map(drop))?;
     }
     Ok(())
@@ -492,9 +504,14 @@ mod tests {
         let values: Vec<f64> = ticks.iter().map(|tick| 10_f64.powf(*tick).round()).collect();
         assert_eq!(values, [20.0, 50.0, 100.0, 200.0, 500.0]);
         assert!((10_f64.powf(low) - 20.0).abs() < 1e-6 && (10_f64.powf(high) - 500.0).abs() < 1e-6);
+        let (.., ticks) = Axis::log("").range([1.0, 10_000.0].into_iter());
+        assert_eq!(ticks, [0.0, 1.0, 2.0, 3.0, 4.0], "no room for more numbers");
         let (low, high, ticks) = Axis::linear("").range([3.0, 97.0].into_iter());
         assert_eq!((low, high, ticks.len()), (0.0, 100.0, 6));
-        assert_eq!(short(1500.0), "1500");
+        assert_eq!(
+            (short(1500.0), short(150_000.0)),
+            ("1500".to_owned(), "150k".to_owned())
+        );
         assert_eq!(short(15_000.0), "15k");
         assert_eq!(short(2.5), "2.5");
     }
