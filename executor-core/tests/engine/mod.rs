@@ -546,6 +546,28 @@ pub fn modules_are_unloaded(compile: Compile) {
     assert_eq!(loaded(), 0);
 }
 
+/// Pages that an instance leaves behind, full of what its guest wrote, come to the next one empty.
+pub fn memories_come_empty(compile: Compile) {
+    let wat = r#"(module
+      (memory (export "memory") 3)
+      (func (export "ow_allocate") (param i32) (result i32) (i32.const 64))
+      ;; No answer, if something is there beside the input; else fills all there is, and traps.
+      (func (export "ow_run") (param i32 i32) (result i64) (local $at i32)
+        (loop $next
+          (if (i64.ne (i64.load (local.get $at)) (i64.const 0)) (then
+            (if (i32.ne (local.get $at) (i32.const 64)) (then (return (i64.const 0))))))
+          (local.set $at (i32.add (local.get $at) (i32.const 8)))
+          (br_if $next (i32.lt_u (local.get $at) (i32.const 0x30000))))
+        (memory.fill (i32.const 0) (i32.const 0xaa) (i32.const 0x30000))
+        (unreachable)))"#;
+    for _ in 0..3 {
+        let action = load(compile, wat);
+        for _ in 0..3 {
+            assert_eq!(run(&action, "{}"), Err(RunError::Trap(Trap::Unreachable)));
+        }
+    }
+}
+
 /// What the engine takes of the machine's memory is counted, and goes back to what it was: after growth, a shrunk memory, a
 /// trap, a module that does not load, and with the last container.
 pub fn memory_is_counted(compile: Compile) {
@@ -586,6 +608,7 @@ macro_rules! test_engine {
             faults_do_not_reach_those_that_share,
             main_and_environment_are_not_shared,
             main_is_checked,
+            memories_come_empty,
             modules_are_checked,
             passes_the_environment,
             runs_commands,

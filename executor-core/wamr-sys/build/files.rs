@@ -200,10 +200,11 @@ pub const START_ENVIRONMENT: [(&str, &str); 2] = [
 pub const LINEAR_MEMORY: &str = "iwasm/common/wasm_memory.c";
 
 /// What that file calls in place of WAMR's platform layer, so that it is counted: `c/memory.c` has it.
-pub const PAGES: [(&str, &str); 3] = [
-    ("os_mmap", "wamr_sys_mmap"),
+pub const PAGES: [(&str, &str); 4] = [
+    ("os_mmap", "wamr_sys_map_memory"),
+    ("os_mprotect", "wamr_sys_protect_memory"),
     ("os_mremap", "wamr_sys_mremap"),
-    ("os_munmap", "wamr_sys_munmap"),
+    ("os_munmap", "wamr_sys_unmap_memory"),
 ];
 
 /// The same for [`AOT_LOADER`], which maps and unmaps the pages of native code.
@@ -295,7 +296,7 @@ pub fn ours(target: &Target) -> Vec<&'static str> {
             "c/bare/text.c",
         ]);
     } else {
-        files.extend(["c/code_map.c", "c/memory_map.c"]);
+        files.extend(["c/memory_map.c", "c/page_pool.c"]);
     }
     files
 }

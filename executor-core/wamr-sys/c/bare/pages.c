@@ -145,6 +145,18 @@ wamr_sys_os_unmap_code(void *pages, size_t size)
     os_munmap(pages, size);
 }
 
+void *
+wamr_sys_os_map_memory(void *hint, size_t size, int prot, int flags, os_file_handle file)
+{
+    return os_mmap(hint, size, prot, flags, file);
+}
+
+void
+wamr_sys_os_unmap_memory(void *pages, size_t size)
+{
+    os_munmap(pages, size);
+}
+
 /* Of data only. Shrinks and grows where it lies, if the pages behind it are free; else it moves. What is new is zero. */
 void *
 os_mremap(void *address, size_t old_size, size_t new_size)
