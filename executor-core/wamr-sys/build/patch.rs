@@ -112,6 +112,55 @@ const COPIED_ONCE: &[(&str, &str)] = &[
     ),
 ];
 
+/// Upstream finds out what a symbol means each time that a relocation names it, by comparing its name with all that there are,
+/// one after the other; a module of 80 KB has some 50 symbols and 350 relocations. Here it is found out once.
+const RESOLVED_ONCE: &[(&str, &str)] = &[
+    // Names of symbols are needed until the end of this function only: they are used where the file has them.
+    (
+        "    bool ret = false;\n    char **symbols = NULL;\n\n    read_uint32(buf, buf_end, symbol_count);",
+        "    bool ret = false;\n    char **symbols = NULL;\n\n    is_load_from_file_buf = true;\n    \
+         read_uint32(buf, buf_end, symbol_count);",
+    ),
+    (
+        "            relocation->symbol_name = symbols[symbol_index];",
+        "            relocation->symbol_name = symbols[symbol_index];\n            relocation->symbol_index = symbol_index;",
+    ),
+    // The type is a part of what a symbol means: some take the address of a place that has the address.
+    (
+        "    AOTRelocation *relocation = group->relocations;\n\n    if (group->relocation_count > 0 && !aot_text) {",
+        "    AOTRelocation *relocation = group->relocations;\n    struct {\n        const char *name;\n        uint32 type;\n        \
+         int32 index;\n        void *addr;\n    } known[64], *place;\n\n    memset(known, 0, sizeof(known));\n    \
+         if (group->relocation_count > 0 && !aot_text) {",
+    ),
+    (
+        "        int32 symbol_index = -1;\n        symbol_len = (uint32)strlen(relocation->symbol_name);",
+        "        int32 symbol_index = -1;\n        place = &known[relocation->symbol_index % 64];\n        \
+         if (place->name == relocation->symbol_name\n            && place->type == relocation->relocation_type) {\n            \
+         symbol_addr = place->addr;\n            symbol_index = place->index;\n            goto apply;\n        }\n        \
+         symbol_len = (uint32)strlen(relocation->symbol_name);",
+    ),
+    (
+        "            wasm_runtime_free(symbol);\n\n        if (!apply_relocation(\n                module, aot_text,",
+        "            wasm_runtime_free(symbol);\n        place->name = relocation->symbol_name;\n        \
+         place->type = relocation->relocation_type;\n        place->index = symbol_index;\n        \
+         place->addr = symbol_addr;\n\n    apply:\n        if (!apply_relocation(\n                module, aot_text,",
+    ),
+];
+
+/// On x86-64, upstream copies the names of each relocation before it looks whether it is of the few types that it looks for.
+const LOOKED_AT_FIRST: [(&str, &str); 1] = [(
+    "            AOTRelocation relocation = { 0 };\n            char group_name_buf[128] = { 0 };\n            \
+     char symbol_name_buf[128] = { 0 };\n            uint32 symbol_index;\n            uint16 symbol_name_len;\n            \
+     uint8 *symbol_name;\n\n            /* relocation offset and addend */\n            buf += sizeof(void *) * 2;\n\n            \
+     read_uint32(buf, buf_end, relocation.relocation_type);\n            read_uint32(buf, buf_end, symbol_index);\n",
+    "            AOTRelocation relocation;\n            uint32 symbol_index;\n\n            buf += sizeof(void *) * 2;\n            \
+     read_uint32(buf, buf_end, relocation.relocation_type);\n            read_uint32(buf, buf_end, symbol_index);\n            \
+     if (relocation.relocation_type != R_X86_64_GOTPCREL\n                && relocation.relocation_type != R_X86_64_GOTPCRELX\n\
+     \x20               && relocation.relocation_type != R_X86_64_REX_GOTPCRELX)\n                continue;\n\n            \
+     char group_name_buf[128] = { 0 };\n            char symbol_name_buf[128] = { 0 };\n            uint16 symbol_name_len;\n\
+     \x20           uint8 *symbol_name;\n",
+)];
+
 /// Upstream notes whether the file may be freed only when it has loaded it, and goes by that note while it loads (are data
 /// segments copied?) and while it unloads (are they freed?).
 const FREEABLE: &str = "    os_thread_jit_write_protect_np(false); /* Make memory writable */\n    if (!load(";
@@ -143,9 +192,11 @@ pub fn polling_interpreter(core: &Path, file: &str, out: &Path) -> PathBuf {
     changed(core, file, out, &changes)
 }
 
-/// The loader that takes code which polls, and copies code and constants once.
+/// The loader that takes code which polls, copies code and constants once, and looks up each symbol once.
 pub fn aot_loader(core: &Path, target: &files::Target, out: &Path) -> PathBuf {
     let mut changes = vec![(REFUSAL, NO_REFUSAL), (FREEABLE, FREEABLE_FROM_THE_START)];
+    changes.extend_from_slice(RESOLVED_ONCE);
+    changes.extend(LOOKED_AT_FIRST);
     // Without memory management, code has a place of its own.
     if !target.is_bare() {
         changes.extend_from_slice(COPIED_ONCE);
