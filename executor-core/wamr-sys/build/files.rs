@@ -186,6 +186,9 @@ pub const AOT_LOADER: &str = "iwasm/aot/aot_loader.c";
 /// Compiled from a changed copy (`patch`). Below WAMR's `core`.
 pub const MODULE_LOADER: &str = "iwasm/interpreter/wasm_loader.c";
 
+/// Compiled from a changed copy (`patch`). Below WAMR's `core`.
+pub const NUMBERS: &str = "shared/utils/bh_leb128.c";
+
 /// Those that run what a module has run at its instantiation, on an environment that they make for it. Ours is one that can
 /// be stopped: they are compiled with [`START_ENVIRONMENT`]. Below WAMR's `core`.
 pub const INSTANTIATING: [&str; 2] = ["iwasm/interpreter/wasm_runtime.c", "iwasm/aot/aot_runtime.c"];
@@ -254,7 +257,6 @@ pub fn sources(target: &Target) -> Vec<String> {
                 "bh_bitmap.c",
                 "bh_common.c",
                 "bh_hashmap.c",
-                "bh_leb128.c",
                 "bh_list.c",
                 "bh_log.c",
                 "bh_queue.c",

@@ -22,6 +22,7 @@ fn main() {
     most.files(files::sources(&target).iter().map(|file| existing(&core, file)))
         .file(patch::polling_interpreter(&core, files::interpreter(&target), &out))
         .file(patch::module_loader(&core, &out))
+        .file(patch::numbers(&core, &out))
         .files(files::ours(&target));
     let mut instantiating = builder(&target, &core);
     instantiating.files(files::INSTANTIATING.iter().map(|file| existing(&core, file)));
