@@ -174,7 +174,11 @@ fn bytes_that_are_not_utf8_are_found_wherever_they_are() {
                 let at = document.len() - 2 - len + place;
                 document[at] = 0xff;
                 let error = parse(&document).unwrap_err();
-                assert_eq!((error.offset, error.fault), (at, Fault::Utf8), "{before:?} {len} {place}");
+                assert_eq!(
+                    (error.offset, error.fault),
+                    (at, Fault::Utf8),
+                    "{before:?} {len} {place}"
+                );
             }
         }
     }
@@ -197,10 +201,7 @@ fn members_and_spans() {
     let Some(Value::Array(array)) = object.get("a") else {
         panic!("an array")
     };
-    assert_eq!(
-        (array.raw(), &body[array.span()]),
-        (&br#"[ 2,"]"]"#[..], array.raw())
-    );
+    assert_eq!((array.raw(), &body[array.span()]), (&br#"[ 2,"]"]"#[..], array.raw()));
     let Some(Value::Object(inner)) = object.get("b") else {
         panic!("an object")
     };
