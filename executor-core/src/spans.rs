@@ -9,7 +9,7 @@
 pub enum Part {
     /// All that is done for a request, from the wait for its first byte until its connection is free for the next.
     Request,
-    /// In the kernel: `recv` and `sendmsg`, with the wait for the client.
+    /// In the kernel: `recv` and `send`, with the wait for the client.
     Socket,
     /// The head, understood.
     Head,

@@ -108,7 +108,7 @@ fn run(data: &[u8]) {
         let value: Oracle = serde_json::from_slice(run.value).unwrap();
         let deadline = run.fields.get("deadline");
         // Digits that are written as escapes are none to the product.
-        let is_plain = !matches!(deadline, Some(Value::String(text)) if text.raw().contains('\\'));
+        let is_plain = !matches!(deadline, Some(Value::String(text)) if text.raw().contains(&b'\\'));
         (value, is_plain, run.deadline_epoch_ms)
     });
     let expected = match &oracle {

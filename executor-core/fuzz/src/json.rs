@@ -62,8 +62,8 @@ fn assert_means(document: &[u8], value: Value<'_>, oracle: &Oracle) {
         }
         (Value::String(text), Oracle::String(theirs)) => assert_string(document, text, theirs),
         (Value::Array(array), Oracle::Array(_)) => {
-            assert_eq!(document.get(array.span()), Some(array.raw().as_bytes()));
-            assert_eq!(serde_json::from_str::<Oracle>(array.raw()).unwrap(), *oracle);
+            assert_eq!(document.get(array.span()), Some(array.raw()));
+            assert_eq!(serde_json::from_slice::<Oracle>(array.raw()).unwrap(), *oracle);
         }
         (Value::Object(object), Oracle::Object(_)) => assert_object(document, object, oracle),
         (ours, theirs) => panic!("{ours:?} is not {theirs}"),
@@ -71,8 +71,8 @@ fn assert_means(document: &[u8], value: Value<'_>, oracle: &Oracle) {
 }
 
 fn assert_object(document: &[u8], object: Object<'_>, oracle: &Oracle) {
-    assert_eq!(document.get(object.span()), Some(object.raw().as_bytes()));
-    assert_eq!(serde_json::from_str::<Oracle>(object.raw()).unwrap(), *oracle);
+    assert_eq!(document.get(object.span()), Some(object.raw()));
+    assert_eq!(serde_json::from_slice::<Oracle>(object.raw()).unwrap(), *oracle);
     let mut names = Vec::new();
     for (name, _) in object.members() {
         let text = String::from_utf8(name.bytes().collect()).unwrap();
@@ -88,7 +88,7 @@ fn assert_object(document: &[u8], object: Object<'_>, oracle: &Oracle) {
 }
 
 fn assert_string(document: &[u8], text: Str<'_>, oracle: &str) {
-    assert_eq!(document.get(text.span()), Some(text.raw().as_bytes()));
+    assert_eq!(document.get(text.span()), Some(text.raw()));
     assert_eq!(text.bytes().collect::<Vec<u8>>(), oracle.as_bytes());
     assert_eq!(text.is_empty(), text.raw().is_empty());
     let (least, most) = text.bytes().size_hint();

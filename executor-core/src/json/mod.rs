@@ -28,13 +28,14 @@ pub use string::{Bytes, Str};
 /// # Errors
 /// [`SyntaxError`] says what is wrong, and where.
 pub fn parse(document: &[u8]) -> Result<Value<'_>, SyntaxError> {
-    let text = core::str::from_utf8(document).map_err(|error| SyntaxError {
-        offset: error.valid_up_to(),
-        fault: Fault::Utf8,
-    })?;
-    let longest = scan::check(text.as_bytes())?;
-    let start = scan::whitespace_end(text.as_bytes(), 0);
-    Ok(Value::between(text, start, text.trim_ascii_end().len(), longest))
+    let longest = scan::check(document)?;
+    let start = scan::whitespace_end(document, 0);
+    Ok(Value::between(
+        document,
+        start,
+        document.trim_ascii_end().len(),
+        longest,
+    ))
 }
 
 /// A checked JSON value.
@@ -56,15 +57,15 @@ pub enum Value<'a> {
 
 impl<'a> Value<'a> {
     /// The value that starts at `start` of a checked document, and where it ends.
-    fn at(text: &'a str, start: usize, longest: Longest) -> (Self, usize) {
-        let end = scan::value_end(text.as_bytes(), start, longest);
+    fn at(text: &'a [u8], start: usize, longest: Longest) -> (Self, usize) {
+        let end = scan::value_end(text, start, longest);
         (Value::between(text, start, end, longest), end)
     }
 
     /// The value from `start` to `end`.
-    fn between(text: &'a str, start: usize, end: usize, longest: Longest) -> Self {
+    fn between(text: &'a [u8], start: usize, end: usize, longest: Longest) -> Self {
         let raw = text.get(start..end).unwrap_or_default();
-        match raw.as_bytes().first() {
+        match raw.first() {
             Some(b'{') => Value::Object(Object {
                 raw,
                 offset: start,
@@ -77,7 +78,7 @@ impl<'a> Value<'a> {
             )),
             Some(b't') => Value::Bool(true),
             Some(b'f') => Value::Bool(false),
-            Some(b'-' | b'0'..=b'9') => Value::Number(raw),
+            Some(b'-' | b'0'..=b'9') => Value::Number(core::str::from_utf8(raw).unwrap_or_default()),
             _ => Value::Null,
         }
     }
@@ -86,7 +87,7 @@ impl<'a> Value<'a> {
 /// A checked JSON object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Object<'a> {
-    raw: &'a str,
+    raw: &'a [u8],
     offset: usize,
     /// Of the document that `offset` is in.
     longest: Longest,
@@ -95,13 +96,13 @@ pub struct Object<'a> {
 impl<'a> Object<'a> {
     /// The object without members.
     pub const EMPTY: Object<'static> = Object {
-        raw: "{}",
+        raw: b"{}",
         offset: 0,
         longest: Longest::NONE,
     };
 
-    /// Its text, with its braces.
-    pub fn raw(&self) -> &'a str {
+    /// Its text, with its braces: UTF-8.
+    pub fn raw(&self) -> &'a [u8] {
         self.raw
     }
 
@@ -132,13 +133,13 @@ impl<'a> Object<'a> {
 /// A checked JSON array.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Array<'a> {
-    raw: &'a str,
+    raw: &'a [u8],
     offset: usize,
 }
 
 impl<'a> Array<'a> {
-    /// Its text, with its brackets.
-    pub fn raw(&self) -> &'a str {
+    /// Its text, with its brackets: UTF-8.
+    pub fn raw(&self) -> &'a [u8] {
         self.raw
     }
 
@@ -151,7 +152,7 @@ impl<'a> Array<'a> {
 /// The members of an object.
 #[derive(Clone, Debug)]
 pub struct Members<'a> {
-    raw: &'a str,
+    raw: &'a [u8],
     offset: usize,
     /// Of `raw`.
     longest: Longest,
@@ -162,7 +163,7 @@ impl<'a> Iterator for Members<'a> {
     type Item = (Str<'a>, Value<'a>);
 
     fn next(&mut self) -> Option<Self::Item> {
-        let (key_start, key_end, value_start) = scan::next_member(self.raw.as_bytes(), self.at, self.longest)?;
+        let (key_start, key_end, value_start) = scan::next_member(self.raw, self.at, self.longest)?;
         let (value, end) = Value::at(self.raw, value_start, self.longest);
         self.at = end;
         let key = Str::checked(self.raw.get(key_start..key_end)?, key_start);

@@ -48,9 +48,29 @@ impl Longest {
     }
 }
 
-/// Check one document that is UTF-8.
+/// How far a text is known to be UTF-8: as far as it was ASCII, until something else is met; then to its end.
+#[derive(Default)]
+pub(super) struct Encoding {
+    is_checked: bool,
+}
+
+impl Encoding {
+    /// At `at` there is the first byte that is not ASCII.
+    fn check(&mut self, text: &[u8], at: usize) -> Result<(), SyntaxError> {
+        let rest = text.get(at..).unwrap_or_default();
+        core::str::from_utf8(rest).map_err(|error| SyntaxError {
+            offset: at + error.valid_up_to(),
+            fault: Fault::Utf8,
+        })?;
+        self.is_checked = true;
+        Ok(())
+    }
+}
+
+/// Check one document.
 pub(super) fn check(text: &[u8]) -> Result<Longest, SyntaxError> {
     let mut longest = Longest::NONE;
+    let mut encoding = Encoding::default();
     let mut nesting = Nesting::default();
     let mut at = 0;
     'value: loop {
@@ -60,7 +80,7 @@ pub(super) fn check(text: &[u8]) -> Result<Longest, SyntaxError> {
                 nesting.enter(Container::Object, at)?;
                 at = whitespace_end(text, at + 1);
                 if text.get(at) != Some(&b'}') {
-                    at = key_end(text, at)?;
+                    at = key_end(text, at, &mut encoding)?;
                     continue 'value;
                 }
                 at += 1;
@@ -77,7 +97,7 @@ pub(super) fn check(text: &[u8]) -> Result<Longest, SyntaxError> {
             }
             Some(b'"') => {
                 let start = at + 1;
-                at = string_end(text, start)?;
+                at = string_end(text, start, &mut encoding)?;
                 longest.note(start, at);
             }
             Some(b'-' | b'0'..=b'9') => at = number_end(text, at)?,
@@ -106,7 +126,7 @@ pub(super) fn check(text: &[u8]) -> Result<Longest, SyntaxError> {
                     continue 'value;
                 }
                 (Some(Container::Object), Some(b',')) => {
-                    at = key_end(text, whitespace_end(text, at + 1))?;
+                    at = key_end(text, whitespace_end(text, at + 1), &mut encoding)?;
                     continue 'value;
                 }
                 (Some(_), found) => return Err(fault(found, at, Fault::Separator)),
@@ -177,12 +197,12 @@ pub(super) fn whitespace_end(text: &[u8], mut at: usize) -> usize {
 }
 
 /// A key and its colon. `member = string ws %x3A ws value`
-fn key_end(text: &[u8], at: usize) -> Result<usize, SyntaxError> {
+fn key_end(text: &[u8], at: usize, encoding: &mut Encoding) -> Result<usize, SyntaxError> {
     match text.get(at) {
         Some(b'"') => {}
         found => return Err(fault(found, at, Fault::Key)),
     }
-    let at = whitespace_end(text, string_end(text, at + 1)?);
+    let at = whitespace_end(text, string_end(text, at + 1, encoding)?);
     match text.get(at) {
         Some(b':') => Ok(at + 1),
         found => Err(fault(found, at, Fault::Colon)),
@@ -251,9 +271,9 @@ fn digits_end(text: &[u8], start: usize) -> Result<usize, SyntaxError> {
 
 /// The content of a string that starts at `at`; the end is after its closing quote. `unescaped` includes everything of
 /// UTF-8 but the quote, the backslash and what is below U+0020.
-pub(super) fn string_end(text: &[u8], mut at: usize) -> Result<usize, SyntaxError> {
+pub(super) fn string_end(text: &[u8], mut at: usize, encoding: &mut Encoding) -> Result<usize, SyntaxError> {
     loop {
-        at += plain_len(text.get(at..).unwrap_or_default());
+        at += plain_len(text.get(at..).unwrap_or_default(), encoding.is_checked);
         match text.get(at) {
             Some(b'"') => return Ok(at + 1),
             Some(b'\\') => {
@@ -261,38 +281,35 @@ pub(super) fn string_end(text: &[u8], mut at: usize) -> Result<usize, SyntaxErro
                 let escaped = escape(rest).map_err(|fault| SyntaxError { offset: at, fault })?;
                 at += 1 + escaped.len;
             }
+            Some(0x80..) => encoding.check(text, at)?,
             found => return Err(fault(found, at, Fault::Control)),
         }
     }
 }
 
-/// How many bytes from the start of `text` are neither a quote, a backslash nor a control character. The code of an action
-/// is one string of up to 64 MiB, so many bytes are looked at at once.
-fn plain_len(text: &[u8]) -> usize {
+/// How many bytes from the start of `text` are neither a quote, a backslash nor a control character, nor, if it is not known to
+/// be UTF-8, beyond ASCII. The code of an action is one string of up to 64 MiB, so many bytes are looked at at once.
+fn plain_len(text: &[u8], is_utf8: bool) -> usize {
     // Where vector instructions are a part of the architecture, and the compiler uses them unasked.
     let skipped = if cfg!(any(target_arch = "x86_64", target_arch = "aarch64")) {
-        plain_chunks_len(text)
+        plain_chunks_len(text, is_utf8)
     } else {
-        plain_words_len(text)
+        plain_words_len(text, is_utf8)
     };
     let rest = text.get(skipped..).unwrap_or_default();
-    skipped + rest.iter().position(|&byte| is_special(byte)).unwrap_or(rest.len())
+    let is_special = |byte: &u8| matches!(byte, b'"' | b'\\' | ..0x20) || !(is_utf8 || byte.is_ascii());
+    skipped + rest.iter().position(is_special).unwrap_or(rest.len())
 }
 
-fn is_special(byte: u8) -> bool {
-    (byte == b'"') | (byte == b'\\') | (byte < 0x20)
-}
-
-/// The length of the chunks before the first that has a special byte. A sum has no early end that would keep the compiler
-/// from vector instructions.
-pub(super) fn plain_chunks_len(text: &[u8]) -> usize {
-    let is_plain = |chunk: &[u8; 64]| {
-        chunk
-            .iter()
-            .fold(0, |count: u8, &byte| count + u8::from(is_special(byte)))
-            == 0
-    };
+/// The length of the chunks before the first that has a special byte. There is no early end of a chunk that would keep the
+/// compiler from vector instructions.
+pub(super) fn plain_chunks_len(text: &[u8], is_utf8: bool) -> usize {
+    // As signed numbers, what is beyond ASCII is below what is a control character; with all signs changed, it is above it.
+    let sign = if is_utf8 { 0x80 } else { 0 };
+    let is_low = |byte: u8| (byte ^ sign).cast_signed() < (0x20 ^ sign).cast_signed();
+    let is_special = |byte: u8| (byte == b'"') | (byte == b'\\') | is_low(byte);
     let (chunks, _) = text.as_chunks();
+    let is_plain = |chunk: &[u8; 64]| !chunk.iter().fold(false, |found, &byte| found | is_special(byte));
     64 * chunks.iter().take_while(|chunk| is_plain(chunk)).count()
 }
 
@@ -300,15 +317,16 @@ pub(super) fn plain_chunks_len(text: &[u8]) -> usize {
 ///
 /// `(x - 0x01…) & !x & 0x80…` is not 0 if and only if some byte of `x` is 0, and with `0x20…` in place of `0x01…` if some
 /// byte is less than `0x20` (S. E. Anderson, Bit Twiddling Hacks: "Determine if a word has a byte less than n").
-pub(super) fn plain_words_len(text: &[u8]) -> usize {
+pub(super) fn plain_words_len(text: &[u8], is_utf8: bool) -> usize {
     const BYTES: usize = size_of::<usize>();
     const ONES: usize = usize::MAX / 0xff;
+    let beyond = if is_utf8 { 0 } else { ONES << 7 };
     let is_plain = |word: &[u8; BYTES]| {
         let word = usize::from_ne_bytes(*word);
         let has_less = |word: usize, than: usize| word.wrapping_sub(ONES * than) & !word;
         let quote = word ^ (ONES * b'"' as usize);
         let backslash = word ^ (ONES * b'\\' as usize);
-        (has_less(word, 0x20) | has_less(quote, 1) | has_less(backslash, 1)) & (ONES << 7) == 0
+        (has_less(word, 0x20) | has_less(quote, 1) | has_less(backslash, 1)) & (ONES << 7) | word & beyond == 0
     };
     let (words, _) = text.as_chunks();
     BYTES * words.iter().take_while(|word| is_plain(word)).count()

@@ -2,13 +2,13 @@
 
 use core::ops::Range;
 
-use super::scan::{self, Escaped};
+use super::scan::{self, Encoding, Escaped};
 use super::{Fault, SyntaxError};
 
 /// The content of a checked JSON string: what is between the quotes, escapes and all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Str<'a> {
-    raw: &'a str,
+    raw: &'a [u8],
     offset: usize,
 }
 
@@ -18,15 +18,14 @@ impl<'a> Str<'a> {
     /// # Errors
     /// [`SyntaxError`] if it has a bad escape, a control character or a quote, or is not UTF-8.
     pub fn new(content: &'a [u8]) -> Result<Self, SyntaxError> {
-        let raw = core::str::from_utf8(content).map_err(|error| SyntaxError {
-            offset: error.valid_up_to(),
-            fault: Fault::Utf8,
-        })?;
-        match scan::string_end(content, 0) {
+        match scan::string_end(content, 0, &mut Encoding::default()) {
             Err(SyntaxError {
                 fault: Fault::End,
                 offset,
-            }) if offset == content.len() => Ok(Str { raw, offset: 0 }),
+            }) if offset == content.len() => Ok(Str {
+                raw: content,
+                offset: 0,
+            }),
             Err(error) => Err(error),
             Ok(end) => Err(SyntaxError {
                 offset: end,
@@ -36,7 +35,7 @@ impl<'a> Str<'a> {
     }
 
     /// Content that was checked as part of a document.
-    pub(super) fn checked(raw: &'a str, offset: usize) -> Self {
+    pub(super) fn checked(raw: &'a [u8], offset: usize) -> Self {
         Str { raw, offset }
     }
 
@@ -47,8 +46,8 @@ impl<'a> Str<'a> {
         }
     }
 
-    /// The content as it is written, without the quotes.
-    pub fn raw(&self) -> &'a str {
+    /// The content as it is written, without the quotes: UTF-8.
+    pub fn raw(&self) -> &'a [u8] {
         self.raw
     }
 
@@ -64,8 +63,8 @@ impl<'a> Str<'a> {
 
     /// True if the content means `text`.
     pub fn is(&self, text: &str) -> bool {
-        match memchr::memchr(b'\\', self.raw.as_bytes()) {
-            None => self.raw == text,
+        match memchr::memchr(b'\\', self.raw) {
+            None => self.raw == text.as_bytes(),
             Some(_) => self.bytes().eq(text.bytes()),
         }
     }
@@ -73,7 +72,7 @@ impl<'a> Str<'a> {
     /// What the content means, in UTF-8.
     pub fn bytes(&self) -> Bytes<'a> {
         Bytes {
-            raw: self.raw.as_bytes(),
+            raw: self.raw,
             decoded: [0; 4],
             decoded_at: 0,
             decoded_end: 0,

@@ -125,13 +125,13 @@ impl<'a, B> Command<'a, B> {
         };
         let deadline_epoch_ms = match deadline {
             Value::Number(text) => milliseconds(text),
-            Value::String(text) => milliseconds(text.raw().trim()),
+            Value::String(text) => milliseconds(core::str::from_utf8(text.raw()).unwrap_or_default().trim()),
             _ => None,
         };
         Ok(Command::Run(
             container,
             Run {
-                value: value.as_bytes(),
+                value,
                 fields,
                 deadline_epoch_ms,
             },

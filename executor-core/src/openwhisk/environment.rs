@@ -24,7 +24,7 @@ pub struct Variable<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Text<'a> {
     Escaped(Str<'a>),
-    Plain(&'a str),
+    Plain(&'a [u8]),
 }
 
 /// The `__OW_*` variables of an activation: every string field of the `/run` but `value`.
@@ -48,10 +48,10 @@ pub fn init_variables<'a>(env: &Object<'a>) -> impl Iterator<Item = Variable<'a>
         .map(|(name, value)| {
             let value = match value {
                 Value::String(text) => Text::Escaped(text),
-                Value::Null => Text::Plain(""),
-                Value::Bool(true) => Text::Plain("true"),
-                Value::Bool(false) => Text::Plain("false"),
-                Value::Number(text) => Text::Plain(text),
+                Value::Null => Text::Plain(b""),
+                Value::Bool(true) => Text::Plain(b"true"),
+                Value::Bool(false) => Text::Plain(b"false"),
+                Value::Number(text) => Text::Plain(text.as_bytes()),
                 Value::Array(array) => Text::Plain(array.raw()),
                 Value::Object(object) => Text::Plain(object.raw()),
             };
@@ -78,11 +78,11 @@ impl<'a> Variable<'a> {
 
     /// Its value, in UTF-8.
     pub fn value(&self) -> impl Iterator<Item = u8> + Clone + use<'a> {
-        let (escaped, plain): (Option<Bytes<'a>>, &'a str) = match self.value {
-            Text::Escaped(text) => (Some(text.bytes()), ""),
+        let (escaped, plain): (Option<Bytes<'a>>, &'a [u8]) = match self.value {
+            Text::Escaped(text) => (Some(text.bytes()), &[]),
             Text::Plain(text) => (None, text),
         };
-        escaped.into_iter().flatten().chain(plain.bytes())
+        escaped.into_iter().flatten().chain(plain.iter().copied())
     }
 
     fn is_sound(&self) -> bool {

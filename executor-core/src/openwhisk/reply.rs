@@ -202,7 +202,7 @@ impl<'a> Reply<'a> {
             status: StatusCode::Ok,
             content: Content::Answer {
                 prefix,
-                answer: raw.as_bytes(),
+                answer: raw,
                 suffix,
             },
         }

@@ -523,6 +523,28 @@ pub fn spares_are_bounded(compile: Compile) {
     assert_eq!(one.spares(), each);
 }
 
+/// Pages that an instance leaves behind, full of what its guest wrote, come to the next one empty.
+pub fn memories_come_empty(compile: Compile) {
+    let wat = r#"(module
+      (memory (export "memory") 3)
+      (func (export "ow_allocate") (param i32) (result i32) (i32.const 64))
+      ;; No answer, if something is there beside the input; else fills all there is, and traps.
+      (func (export "ow_run") (param i32 i32) (result i64) (local $at i32)
+        (loop $next
+          (if (i64.ne (i64.load (local.get $at)) (i64.const 0)) (then
+            (if (i32.ne (local.get $at) (i32.const 64)) (then (return (i64.const 0))))))
+          (local.set $at (i32.add (local.get $at) (i32.const 8)))
+          (br_if $next (i32.lt_u (local.get $at) (i32.const 0x30000))))
+        (memory.fill (i32.const 0) (i32.const 0xaa) (i32.const 0x30000))
+        (unreachable)))"#;
+    for _ in 0..3 {
+        let action = load(compile, wat);
+        for _ in 0..3 {
+            assert_eq!(run(&action, "{}"), Err(RunError::Trap(Trap::Unreachable)));
+        }
+    }
+}
+
 /// The tests of the engine with what `$compile` makes of a Wasm module: one list, so that interpreted and AOT code are held to
 /// the same.
 #[allow(unused_macros, reason = "a test that counts what is loaded calls its cases itself")]
@@ -537,6 +559,7 @@ macro_rules! test_engine {
             faults_do_not_reach_those_that_share,
             main_and_environment_are_not_shared,
             main_is_checked,
+            memories_come_empty,
             modules_are_checked,
             passes_the_environment,
             runs_commands,

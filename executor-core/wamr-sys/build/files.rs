@@ -184,6 +184,9 @@ pub const AOT_LOADER: &str = "iwasm/aot/aot_loader.c";
 /// Compiled from a changed copy (`patch`). Below WAMR's `core`.
 pub const MODULE_LOADER: &str = "iwasm/interpreter/wasm_loader.c";
 
+/// Compiled from a changed copy (`patch`). Below WAMR's `core`.
+pub const NUMBERS: &str = "shared/utils/bh_leb128.c";
+
 /// Those that run what a module has run at its instantiation, on an environment that they make for it. Ours is one that can
 /// be stopped: they are compiled with [`START_ENVIRONMENT`]. Below WAMR's `core`.
 pub const INSTANTIATING: [&str; 2] = ["iwasm/interpreter/wasm_runtime.c", "iwasm/aot/aot_runtime.c"];
@@ -198,10 +201,11 @@ pub const START_ENVIRONMENT: [(&str, &str); 2] = [
 pub const LINEAR_MEMORY: &str = "iwasm/common/wasm_memory.c";
 
 /// What that file calls in place of WAMR's platform layer, so that it is counted: `c/memory.c` has it.
-pub const PAGES: [(&str, &str); 3] = [
-    ("os_mmap", "wamr_sys_mmap"),
+pub const PAGES: [(&str, &str); 4] = [
+    ("os_mmap", "wamr_sys_map_memory"),
+    ("os_mprotect", "wamr_sys_protect_memory"),
     ("os_mremap", "wamr_sys_mremap"),
-    ("os_munmap", "wamr_sys_munmap"),
+    ("os_munmap", "wamr_sys_unmap_memory"),
 ];
 
 /// The same for [`AOT_LOADER`], which maps and unmaps the pages of native code.
@@ -251,7 +255,6 @@ pub fn sources(target: &Target) -> Vec<String> {
                 "bh_bitmap.c",
                 "bh_common.c",
                 "bh_hashmap.c",
-                "bh_leb128.c",
                 "bh_list.c",
                 "bh_log.c",
                 "bh_queue.c",
@@ -293,7 +296,7 @@ pub fn ours(target: &Target) -> Vec<&'static str> {
             "c/bare/text.c",
         ]);
     } else {
-        files.extend(["c/code_map.c", "c/memory_map.c"]);
+        files.extend(["c/memory_map.c", "c/page_pool.c"]);
     }
     files
 }

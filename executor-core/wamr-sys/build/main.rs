@@ -33,6 +33,7 @@ fn main() {
     most.files(files::sources(&target).iter().map(|file| existing(&core, file)))
         .file(patch::polling_interpreter(&core, files::interpreter(&target), &out))
         .file(patch::module_loader(&core, &out))
+        .file(patch::numbers(&core, &out))
         .files(files::ours(&target));
     let mut instantiating = builder();
     instantiating.files(files::INSTANTIATING.iter().map(|file| existing(&core, file)));

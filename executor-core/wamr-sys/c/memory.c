@@ -95,38 +95,62 @@ wamr_sys_free(void *block)
 
 /* ---- pages ---- */
 
-void *
-wamr_sys_mmap(void *hint, size_t size, int prot, int flags, os_file_handle file)
+typedef void *(*map)(void *hint, size_t size, int prot, int flags, os_file_handle file);
+typedef void (*unmap)(void *pages, size_t size);
+
+static void *
+map_counted(map map, void *hint, size_t size, int prot, int flags, os_file_handle file)
 {
     void *pages;
 
     if (!take(size))
         return NULL;
-    pages = os_mmap(hint, size, prot, flags, file);
+    pages = map(hint, size, prot, flags, file);
     if (!pages)
         give_back(size);
     return pages;
+}
+
+static void
+unmap_counted(unmap unmap, void *pages, size_t size)
+{
+    if (pages)
+        give_back(size);
+    unmap(pages, size);
+}
+
+/* WAMR asks for pages without rights, and then for the right to read and write all of them. They have it from the start. */
+void *
+wamr_sys_map_memory(void *hint, size_t size, int prot, int flags, os_file_handle file)
+{
+    (void)prot;
+    return map_counted(wamr_sys_os_map_memory, hint, size, MMAP_PROT_READ | MMAP_PROT_WRITE, flags, file);
+}
+
+int
+wamr_sys_protect_memory(void *pages, size_t size, int prot)
+{
+    (void)pages;
+    (void)size;
+    return prot == (MMAP_PROT_READ | MMAP_PROT_WRITE) ? 0 : -1;
+}
+
+void
+wamr_sys_unmap_memory(void *pages, size_t size)
+{
+    unmap_counted(wamr_sys_os_unmap_memory, pages, size);
 }
 
 void *
 wamr_sys_map_code(void *hint, size_t size, int prot, int flags, os_file_handle file)
 {
-    void *pages;
-
-    if (!take(size))
-        return NULL;
-    pages = wamr_sys_os_map_code(hint, size, prot, flags, file);
-    if (!pages)
-        give_back(size);
-    return pages;
+    return map_counted(wamr_sys_os_map_code, hint, size, prot, flags, file);
 }
 
 void
 wamr_sys_unmap_code(void *pages, size_t size)
 {
-    if (pages)
-        give_back(size);
-    wamr_sys_os_unmap_code(pages, size);
+    unmap_counted(wamr_sys_os_unmap_code, pages, size);
 }
 
 void *
@@ -142,12 +166,4 @@ wamr_sys_mremap(void *pages, size_t old_size, size_t new_size)
     else if (moved && new_size < old_size)
         give_back(old_size - new_size);
     return moved;
-}
-
-void
-wamr_sys_munmap(void *pages, size_t size)
-{
-    if (pages)
-        give_back(size);
-    os_munmap(pages, size);
 }

@@ -279,14 +279,18 @@ impl<'a> Connection<'a> {
         let mut body = more;
         self.outbox_len = 0;
         while !(head.is_empty() && body.is_empty()) {
-            let slices = [IoSlice::new(head), IoSlice::new(body)];
             // The first one waits for a moment: there is room soon if the client reads.
             let flags = match self.blocked_since {
                 Some(_) => SendFlags::NOSIGNAL | SendFlags::DONTWAIT,
                 None => SendFlags::NOSIGNAL,
             };
-            let sent =
-                retry(|| rustix::net::sendmsg(&self.socket, &slices, &mut SendAncillaryBuffer::default(), flags));
+            let sent = retry(|| match (head, body) {
+                (one, []) | ([], one) => rustix::net::send(&self.socket, one, flags),
+                _ => {
+                    let slices = [IoSlice::new(head), IoSlice::new(body)];
+                    rustix::net::sendmsg(&self.socket, &slices, &mut SendAncillaryBuffer::default(), flags)
+                }
+            });
             let sent = match sent {
                 Err(Errno::AGAIN) => 0,
                 Ok(sent) => sent,

@@ -145,6 +145,18 @@ wamr_sys_os_unmap_code(void *pages, size_t size)
     os_munmap(pages, size);
 }
 
+void *
+wamr_sys_os_map_memory(void *hint, size_t size, int prot, int flags, os_file_handle file)
+{
+    return os_mmap(hint, size, prot, flags, file);
+}
+
+void
+wamr_sys_os_unmap_memory(void *pages, size_t size)
+{
+    os_munmap(pages, size);
+}
+
 bool
 wamr_sys_runs_in_place(const void *code, size_t size)
 {
