@@ -33,6 +33,7 @@ fn main() {
         files::interpreter(&target),
         files::MODULE_LOADER,
         files::LINEAR_MEMORY,
+        files::NUMBERS,
         &relocation,
         "shared/platform/common/posix/posix_memmap.c",
     ];
