@@ -7,7 +7,7 @@ use core::ptr;
 use action_bundle::{Policy, PublicKey, RecentlyVerified, Verified, VerifiedSignatures};
 use executor_core::executor::{ContainerKey, Executor, Settings, Slot};
 use executor_core::http::Inbox;
-use executor_core::openwhisk::{Addressee, ContainerId, Listener};
+use executor_core::openwhisk::Listener;
 use executor_core::serve::{Next, serve_one};
 use executor_core::wamr::{self, Config, Engine};
 use smoltcp::phy::Device;
@@ -153,13 +153,7 @@ fn assemble(configuration: &'static Configuration, bodies_bytes: usize) -> BareE
 fn load_baked(executor: &BareExecutor, action: Option<ContainerKey>, configuration: &Configuration) {
     for (number, baked) in configuration.baked.iter().enumerate() {
         watch::note_progress();
-        match ContainerId::new(baked.name) {
-            Some(id) => baked::load(executor, Addressee::Id(id), baked),
-            None => log::error!("{} is no container's id", baked.name),
-        }
-        if let Some(key) = action.filter(|_| number == 0) {
-            baked::load(executor, Addressee::Key(key), baked);
-        }
+        baked::load(executor, baked, action.filter(|_| number == 0));
     }
 }
 

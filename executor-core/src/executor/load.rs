@@ -37,6 +37,34 @@ pub(super) fn load<R: Runtime, N: Node, L: RawMutex>(
         .map_err(InitError::Code)?;
     span.end();
     let code = code.ok_or(InitError::MissingCode)?;
+    load_decoded(executor, body, code, main, env)
+}
+
+/// Load code that no client has sent: a copy of it, as it is, takes the body's place.
+pub(super) fn load_bytes<R: Runtime, N: Node, L: RawMutex>(
+    executor: &Executor<'_, R, N, L>,
+    bytes: &[u8],
+) -> Result<R::Action, InitError> {
+    // So that AOT code can be aligned wherever it lies.
+    let mut body = executor
+        .buffer(bytes.len() + AOT_ALIGNMENT_BYTES)
+        .map_err(|OutOfMemory| InitError::OutOfMemory)?;
+    let room = 0..body.as_ref().len();
+    let decoded = 0..bytes.len();
+    body.as_mut()
+        .get_mut(decoded.clone())
+        .unwrap_or_default()
+        .copy_from_slice(bytes);
+    load_decoded(executor, Body::Owned(body), Code { decoded, room }, None, None)
+}
+
+fn load_decoded<R: Runtime, N: Node, L: RawMutex>(
+    executor: &Executor<'_, R, N, L>,
+    body: Body<'_, R::Buffer>,
+    code: Code,
+    main: Option<Range<usize>>,
+    env: Option<Range<usize>>,
+) -> Result<R::Action, InitError> {
     let span = enter(Part::Locate);
     let policy = &executor.settings.policy;
     let bytes = body.as_ref().get(code.decoded.clone()).unwrap_or_default();
@@ -80,7 +108,7 @@ pub(super) fn load<R: Runtime, N: Node, L: RawMutex>(
 /// Decoded code.
 struct Code {
     decoded: Range<usize>,
-    /// What its text took; what is left of that is free.
+    /// What its text took, or was reserved for it; what is left of that is free.
     room: Range<usize>,
 }
 

@@ -268,6 +268,32 @@ impl<'s, R: Runtime, N: Node, L: RawMutex> Executor<'s, R, N, L> {
         let key = self.begin_init(addressee)?;
         // Whatever happens, the container must not stay in initialisation.
         let loaded = load::load(self, request);
+        self.end_init(key, loaded)
+    }
+
+    /// Load an action that has come with the node, not from a client: `code` is what an `/init` has in base64. It stays,
+    /// however long it is idle.
+    pub fn install(&self, container: &Addressee, code: &[u8]) -> Outcome<R> {
+        let installed = self.begin_init(container).and_then(|key| {
+            let outcome = self.end_init(key, load::load_bytes(self, code))?;
+            if matches!(outcome, Outcome::Initialised(_)) {
+                self.table.lock().fix(key);
+            }
+            Ok(outcome)
+        });
+        installed.unwrap_or_else(Outcome::Refused)
+    }
+
+    /// Give a container an action that another has: nothing is read or loaded again.
+    ///
+    /// # Errors
+    /// [`Refusal`]: it has one, or is gone.
+    pub fn share(&self, container: ContainerKey, action: R::Action) -> Result<(), Refusal> {
+        self.begin_init(&Addressee::Key(container))?;
+        self.end_init(container, Ok(action)).map(|_| ())
+    }
+
+    fn end_init(&self, key: ContainerKey, loaded: Result<R::Action, InitError>) -> Result<Outcome<R>, Refusal> {
         let now_ms = self.node.uptime_ms();
         match loaded {
             Ok(action) => {

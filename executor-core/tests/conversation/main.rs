@@ -9,6 +9,7 @@ mod containers;
 mod http;
 mod http_cases;
 mod init;
+mod installed;
 mod run;
 mod transport;
 mod world;
