@@ -1,5 +1,7 @@
 //! `cargo xtask sizes`: what each board's executor takes, held against the committed table.
 
+mod bare;
+
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::fs;
@@ -7,21 +9,22 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
-use boards::{Bare, Board};
+use boards::Board;
 use object::{Object, ObjectSection};
 use serde::{Deserialize, Serialize};
 
+use self::bare::BareSizes;
 use crate::demo::{self, Demonstration};
 use crate::invoker::{Invoker, Then};
 use crate::project::Project;
 use crate::shell::Shell;
-use crate::toolchain::{Toolchain, Toolchains};
+use crate::toolchain::Toolchains;
 
 /// Containers among which the memory of a warm one is counted. Memory comes in pages and arenas: among few, one of those
 /// would show.
 const CONTAINERS: usize = 400;
 /// The same for containers of which each has another action.
-const ACTIONS: usize = 100;
+const ACTIONS: u64 = 100;
 
 /// Compilers differ a little from version to version, and so does what they make.
 const FILE_TOLERANCE_PERCENT: u64 = 5;
@@ -51,7 +54,57 @@ pub struct Sizes {
     interpreted_action: u64,
 }
 
-type Table = BTreeMap<String, Sizes>;
+/// What a board takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+enum OfBoard {
+    /// As a process.
+    Process(Sizes),
+    /// Without an operating system.
+    Bare(BareSizes),
+}
+
+type Table = BTreeMap<String, OfBoard>;
+
+/// One number, and how much another may differ from it.
+struct Row {
+    what: &'static str,
+    value: u64,
+    tolerance: u64,
+}
+
+fn row(what: &'static str, value: u64, tolerance: u64) -> Row {
+    Row { what, value, tolerance }
+}
+
+impl Sizes {
+    fn rows(&self) -> Vec<Row> {
+        let percent = |value, percent| value * percent / 100;
+        let file = |what, value| row(what, value, percent(value, FILE_TOLERANCE_PERCENT));
+        let memory = |what, value, least| row(what, value, percent(value, MEMORY_TOLERANCE_PERCENT).max(least));
+        vec![
+            file("binary", self.binary),
+            file("text", self.text),
+            memory("idle", self.idle, MEMORY_TOLERANCE_BYTES),
+            memory(
+                "interpreted_container",
+                self.interpreted_container,
+                CONTAINER_TOLERANCE_BYTES,
+            ),
+            memory("interpreted_action", self.interpreted_action, 0),
+            memory("aot_container", self.aot_container, CONTAINER_TOLERANCE_BYTES),
+        ]
+    }
+}
+
+impl OfBoard {
+    fn rows(&self) -> Vec<Row> {
+        match self {
+            OfBoard::Process(sizes) => sizes.rows(),
+            OfBoard::Bare(sizes) => sizes.rows(),
+        }
+    }
+}
 
 const HEAD: &str = "\
 # What each board's executor takes, in bytes: `cargo xtask sizes` measures it, `cargo xtask sizes --write` writes this file.
@@ -59,6 +112,9 @@ const HEAD: &str = "\
 # binary: the static, stripped program; text: its section .text; idle: resident memory of an invoker that waits;
 # *_container: what one more warm container of `add` adds to it, beside others; interpreted_action: what the first container
 # of another action of that size adds. Of emulated boards, the emulator's own memory is left out.
+#
+# Without an operating system: flash, and ram with the stacks; and how many warm containers of `add` fit beside each other, all
+# of one content (same) or each of another (different), with what one takes.
 ";
 
 /// Measure the boards, print the table, and compare or write it.
@@ -66,11 +122,7 @@ pub fn sizes(project: &Project, shell: Shell, boards: &[Board], is_written: bool
     let mut measured = Table::new();
     for board in boards {
         let toolchains = crate::provide(project, shell, board, is_agreed)?;
-        if let Some(bare) = &board.bare {
-            check_bare(project, shell, board, bare, &toolchains.board)?;
-            continue;
-        }
-        measured.insert(board.name.clone(), measure(project, shell, board, &toolchains)?);
+        measured.insert(board.name.clone(), of_board(project, shell, board, &toolchains)?);
     }
     print!("{}", table(&measured));
     if is_written {
@@ -85,53 +137,18 @@ pub fn sizes(project: &Project, shell: Shell, boards: &[Board], is_written: bool
     Ok(ExitCode::SUCCESS)
 }
 
-/// What a board without an operating system has in flash, and its static memory with stacks, held against its budgets.
-fn check_bare(project: &Project, shell: Shell, board: &Board, bare: &Bare, toolchain: &Toolchain) -> Result<()> {
-    let program = crate::build::executor(project, shell, board, toolchain)?;
-    let (flash, ram) = flash_and_ram(&program, bare)?;
-    let kib = |bytes: u64| bytes as f64 / 1024.0;
-    println!(
-        "{}: flash {:.1} KiB of {}, static memory and stacks {:.1} KiB of {}",
-        board.name,
-        kib(flash),
-        bare.flash_max_kib,
-        kib(ram),
-        bare.ram_max_kib
-    );
-    if flash > bare.flash_max_kib * 1024 || ram > bare.ram_max_kib * 1024 {
-        bail!("{} is beyond the budgets of its board.toml", board.name);
-    }
-    Ok(())
-}
-
-/// The sections that lie in flash, or are copied from there at the start; and those that lie in RAM.
-fn flash_and_ram(program: &Path, bare: &Bare) -> Result<(u64, u64)> {
-    let bytes = fs::read(program).with_context(|| format!("cannot read {}", program.display()))?;
-    let file = object::File::parse(&*bytes).with_context(|| format!("{} is not a program", program.display()))?;
-    let within = |address: u64, area: boards::Area| (area.start..area.start + area.kib * 1024).contains(&address);
-    let (mut flash, mut ram) = (0, (bare.stack_kib + bare.handler_stack_kib) * 1024);
-    for section in file.sections().filter(|section| section.size() > 0) {
-        let is_loaded = matches!(section.flags(), object::SectionFlags::Elf { sh_flags } if sh_flags & 2 != 0);
-        if is_loaded && within(section.address(), bare.flash) {
-            flash += section.size();
-        } else if is_loaded && within(section.address(), bare.ram) {
-            ram += section.size();
-            if section.kind() == object::SectionKind::Data {
-                flash += section.size();
-            }
-        }
-    }
-    Ok((flash, ram))
-}
-
 /// Measure one board, and compare it with the committed table.
 pub fn check(project: &Project, shell: Shell, board: &Board, toolchains: &Toolchains) -> Result<()> {
-    if let Some(bare) = &board.bare {
-        return check_bare(project, shell, board, bare, &toolchains.board);
-    }
-    let measured = Table::from([(board.name.clone(), measure(project, shell, board, toolchains)?)]);
+    let measured = Table::from([(board.name.clone(), of_board(project, shell, board, toolchains)?)]);
     print!("{}", table(&measured));
     compare(&committed(project)?, &measured)
+}
+
+fn of_board(project: &Project, shell: Shell, board: &Board, toolchains: &Toolchains) -> Result<OfBoard> {
+    match &board.bare {
+        Some(bare) => bare::measure(project, shell, board, bare, toolchains).map(OfBoard::Bare),
+        None => measure(project, shell, board, toolchains).map(OfBoard::Process),
+    }
 }
 
 fn measure(project: &Project, shell: Shell, board: &Board, toolchains: &Toolchains) -> Result<Sizes> {
@@ -186,10 +203,8 @@ fn different_actions(module: &Path, folder: &Path) -> Result<Vec<PathBuf>> {
     let module = fs::read(module).with_context(|| format!("cannot read {}", module.display()))?;
     (0..ACTIONS)
         .map(|number| {
-            // Section 0; 5 bytes; a name of 4.
-            let section = format!("\0\x05\x04{number:04}");
             let path = folder.join(format!("{number}.wasm"));
-            fs::write(&path, [&module, section.as_bytes()].concat())?;
+            fs::write(&path, bare::different_module(&module, number))?;
             Ok(path)
         })
         .collect()
@@ -220,42 +235,13 @@ fn compare(committed: &Table, measured: &Table) -> Result<()> {
             writeln!(differences, "  {board} is not in it")?;
             continue;
         };
-        let percent = |value: u64, percent: u64| value * percent / 100;
-        for (what, then, now, tolerance) in [
-            (
-                "binary",
-                then.binary,
-                now.binary,
-                percent(then.binary, FILE_TOLERANCE_PERCENT),
-            ),
-            ("text", then.text, now.text, percent(then.text, FILE_TOLERANCE_PERCENT)),
-            (
-                "idle",
-                then.idle,
-                now.idle,
-                percent(then.idle, MEMORY_TOLERANCE_PERCENT).max(MEMORY_TOLERANCE_BYTES),
-            ),
-            (
-                "interpreted_container",
-                then.interpreted_container,
-                now.interpreted_container,
-                percent(then.interpreted_container, MEMORY_TOLERANCE_PERCENT).max(CONTAINER_TOLERANCE_BYTES),
-            ),
-            (
-                "interpreted_action",
-                then.interpreted_action,
-                now.interpreted_action,
-                percent(then.interpreted_action, MEMORY_TOLERANCE_PERCENT),
-            ),
-            (
-                "aot_container",
-                then.aot_container,
-                now.aot_container,
-                percent(then.aot_container, MEMORY_TOLERANCE_PERCENT).max(CONTAINER_TOLERANCE_BYTES),
-            ),
-        ] {
-            if then.abs_diff(now) > tolerance {
-                writeln!(differences, "  {board}: {what} was {then}, is {now}")?;
+        for (then, now) in then.rows().into_iter().zip(now.rows()) {
+            if then.what != now.what || then.value.abs_diff(now.value) > then.tolerance {
+                writeln!(
+                    differences,
+                    "  {board}: {} was {}, is {}",
+                    then.what, then.value, now.value
+                )?;
             }
         }
     }
@@ -267,18 +253,29 @@ fn compare(committed: &Table, measured: &Table) -> Result<()> {
 
 /// For people.
 fn table(sizes: &Table) -> String {
-    let mut text = format!(
-        "{:<12} {:>11} {:>11} {:>11} {:>24} {:>16} {:>27}\n",
-        "board",
-        "binary",
-        ".text",
-        "idle",
-        "+ container, interpreted",
-        "+ container, AOT",
-        "+ other action, interpreted"
-    );
+    let mut text = String::new();
+    let mut others = String::new();
     let kib = |bytes: u64| format!("{:.1} KiB", bytes as f64 / 1024.0);
     for (board, sizes) in sizes {
+        let sizes = match sizes {
+            OfBoard::Process(sizes) => sizes,
+            OfBoard::Bare(sizes) => {
+                others += &sizes.describe(board);
+                continue;
+            }
+        };
+        if text.is_empty() {
+            text += &format!(
+                "{:<12} {:>11} {:>11} {:>11} {:>24} {:>16} {:>27}\n",
+                "board",
+                "binary",
+                ".text",
+                "idle",
+                "+ container, interpreted",
+                "+ container, AOT",
+                "+ other action, interpreted"
+            );
+        }
         text += &format!(
             "{board:<12} {:>11} {:>11} {:>11} {:>24} {:>16} {:>27}\n",
             kib(sizes.binary),
@@ -289,7 +286,7 @@ fn table(sizes: &Table) -> String {
             kib(sizes.interpreted_action)
         );
     }
-    text
+    text + &others
 }
 
 #[cfg(test)]
@@ -307,7 +304,7 @@ mod tests {
     };
 
     fn table_of(sizes: Sizes) -> Table {
-        Table::from([("rpi-9".to_owned(), sizes)])
+        Table::from([("rpi-9".to_owned(), OfBoard::Process(sizes))])
     }
 
     #[test]
@@ -364,7 +361,8 @@ mod tests {
 
     #[test]
     fn the_table_is_read_as_it_is_written() {
-        let table = table_of(THEN);
+        let mut table = table_of(THEN);
+        table.insert("bare".to_owned(), OfBoard::Bare(BareSizes::default()));
         let text = format!("{HEAD}\n{}", toml::to_string(&table).unwrap());
         assert_eq!(toml::from_str::<Table>(&text).unwrap(), table);
     }
