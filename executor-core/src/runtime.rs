@@ -140,6 +140,8 @@ pub enum Body<'b, B> {
     InPlace(&'b mut [u8]),
     /// In memory of their own.
     Owned(B),
+    /// There for good, and never written: in flash.
+    Permanent(&'static [u8]),
 }
 
 impl<B: AsRef<[u8]>> AsRef<[u8]> for Body<'_, B> {
@@ -147,15 +149,18 @@ impl<B: AsRef<[u8]>> AsRef<[u8]> for Body<'_, B> {
         match self {
             Body::InPlace(bytes) => bytes,
             Body::Owned(buffer) => buffer.as_ref(),
+            Body::Permanent(bytes) => bytes,
         }
     }
 }
 
-impl<B: AsMut<[u8]>> AsMut<[u8]> for Body<'_, B> {
-    fn as_mut(&mut self) -> &mut [u8] {
+impl<B: AsMut<[u8]>> Body<'_, B> {
+    /// The bytes, where they may be written.
+    pub fn writable(&mut self) -> Option<&mut [u8]> {
         match self {
-            Body::InPlace(bytes) => bytes,
-            Body::Owned(buffer) => buffer.as_mut(),
+            Body::InPlace(bytes) => Some(bytes),
+            Body::Owned(buffer) => Some(buffer.as_mut()),
+            Body::Permanent(_) => None,
         }
     }
 }

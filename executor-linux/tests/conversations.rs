@@ -73,6 +73,26 @@ fn several_clients_at_once_get_what_is_theirs() {
     });
 }
 
+/// More at once than a board has sockets: who finds none free is served later, and is not refused.
+#[test]
+fn a_crowd_is_served_to_the_last() {
+    let server = Server::action(&[]);
+    server.init(&guests::echo());
+    let value = |client: usize| format!(r#"{{"client":{client}}}"#);
+    // One after the other: what stands before an emulated board takes few connections at once.
+    let crowd: Vec<Client> = (0..20)
+        .map(|client| {
+            let mut connection = server.client();
+            connection.send(&common::request("/run", &run_body(&value(client))));
+            connection
+        })
+        .collect();
+    for (client, mut connection) in crowd.into_iter().enumerate() {
+        let response = connection.receive().expect("a reply");
+        assert_eq!((response.status, response.body), (200, value(client)));
+    }
+}
+
 /// Within a head, within a body, and while its action runs.
 #[test]
 fn clients_that_vanish_hurt_nobody() {

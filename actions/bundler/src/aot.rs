@@ -29,6 +29,8 @@ pub struct Target {
     /// The ABI and the CPU's features, where a board says them. `None`: as for the CPU.
     abi: Option<String>,
     features: Option<String>,
+    /// Code that can run where it lies, in flash.
+    xip: bool,
 }
 
 impl Target {
@@ -55,6 +57,7 @@ impl Target {
             cpu: Some(board.aot.cpu.clone()),
             abi: Some(board.aot.abi.clone()),
             features: Some(board.aot.features.clone()).filter(|features| !features.is_empty()),
+            xip: board.aot.xip,
         }
     }
 
@@ -100,6 +103,7 @@ impl Target {
             cpu: cpu.map(str::to_owned),
             abi: None,
             features: None,
+            xip: false,
         }
     }
 }
@@ -257,6 +261,7 @@ impl<'a> Compiler<'a> {
             .args(target.cpu.iter().flat_map(|cpu| ["--cpu", cpu]))
             .args(target.abi.iter().flat_map(|abi| ["--target-abi", abi]))
             .args(target.features.iter().flat_map(|features| ["--cpu-features", features]))
+            .args(target.xip.then_some("--xip"))
             .args(self.interruptible.then_some("--interruptible"))
             .args(self.options);
         command

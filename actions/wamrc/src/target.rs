@@ -135,11 +135,17 @@ impl Target {
     /// The builtin functions to call in place of instructions in code that runs from flash (`--xip`), where a constant or a
     /// library call would need a relocation. Empty: WAMR's own choice.
     pub fn xip_intrinsics(&self) -> &'static str {
-        if self.name.starts_with("thumb") {
-            "i64.common,i32.common,f64.common,f32.common,fpxint,f64_promote_f32,f32_demote_f64"
-        } else {
-            ""
+        match (self.name.starts_with("thumb"), self.has_doubles()) {
+            (false, _) => "",
+            // What the processor has no instruction for.
+            (true, true) => "i64.common,fpxint",
+            (true, false) => "i64.common,i32.common,f64.common,f32.common,fpxint,f64_promote_f32,f32_demote_f64",
         }
+    }
+
+    /// Whether a Thumb CPU is known to have all instructions for floating-point numbers.
+    fn has_doubles(&self) -> bool {
+        self.cpu == "cortex-m7" && self.features.is_empty()
     }
 
     /// The functions that the runtime supplies to the code; `None` if this program does not know.

@@ -16,17 +16,21 @@ const PAGE_KIB: u64 = 4;
 pub struct Bare {
     /// Where the program lies, and what is baked into it.
     pub flash: Area,
-    /// Where its static memory and its stacks lie.
+    /// Where its static memory lies, and its stacks.
     pub ram: Area,
-    /// Where everything else lies, which is divided as follows.
+    /// Where its stacks lie, if they do not at the beginning of `ram`.
+    pub stacks: Option<Area>,
+    /// Where guests lie: native code, WAMR's heap, linear memories, divided as follows.
     pub guests: Area,
-    /// The stack of guests and of whatever serves requests, in KiB. It lies at the beginning of `ram`, so that an overflow
+    /// Where bodies lie, and code while it is loaded.
+    pub bodies: Area,
+    /// What devices read and write by themselves, past the cache. A board whose devices do not leaves it out.
+    pub dma: Option<Area>,
+    /// The stack of guests and of whatever serves requests, in KiB. It lies at the beginning of its area, so that an overflow
     /// leaves the memory and is noticed.
     pub stack_kib: u64,
     /// The stack of interrupt handlers, in KiB.
     pub handler_stack_kib: u64,
-    /// Of `guests`: bodies, and code while it is loaded, in KiB.
-    pub bodies_kib: u64,
     /// Of `guests`: WAMR's own heap, in KiB.
     pub engine_kib: u64,
     /// Of `guests`: native code, in KiB: a power of two, for the memory protection unit. What is left is for linear memories.
@@ -105,23 +109,32 @@ impl Network {
 impl Bare {
     /// What cannot work.
     pub(crate) fn complaint(&self) -> Option<&'static str> {
-        let areas = [self.flash, self.ram, self.guests];
+        let areas: Vec<Area> = [self.flash, self.ram, self.guests, self.bodies]
+            .into_iter()
+            .chain(self.stacks)
+            .chain(self.dma)
+            .collect();
         if areas.iter().any(|area| area.kib == 0 || area.kib > 4 << 20) {
             return Some("an area of memory has from 1 KiB to 4 GiB");
         }
-        if self.flash.meets(self.ram) || self.flash.meets(self.guests) || self.ram.meets(self.guests) {
-            return Some("flash, ram and guests overlap");
+        let do_meet = |(index, area): (usize, &Area)| areas.iter().skip(index + 1).any(|other| area.meets(*other));
+        if areas.iter().enumerate().any(do_meet) {
+            return Some("two of flash, ram, stacks, guests, bodies and dma overlap");
         }
         let stacks = self.stack_kib.saturating_add(self.handler_stack_kib);
         if self.stack_kib < 64 || self.handler_stack_kib < 8 || stacks >= self.ram_max_kib {
             return Some("stack_kib is below 64, handler_stack_kib below 8, or both leave nothing of ram_max_kib");
         }
-        if self.flash_max_kib > self.flash.kib || self.ram_max_kib > self.ram.kib {
-            return Some("flash_max_kib or ram_max_kib is more than there is");
+        let (in_ram, is_room) = match self.stacks {
+            Some(area) => (self.ram_max_kib - stacks, stacks <= area.kib),
+            None => (self.ram_max_kib, true),
+        };
+        if self.flash_max_kib > self.flash.kib || in_ram > self.ram.kib || !is_room {
+            return Some("flash_max_kib, ram_max_kib or the stacks are more than there is");
         }
-        let parts = [self.bodies_kib, self.engine_kib, self.code_kib];
+        let parts = [self.engine_kib, self.code_kib];
         if parts.iter().any(|kib| *kib == 0 || !kib.is_multiple_of(PAGE_KIB)) || self.pages_kib().is_none() {
-            return Some("bodies_kib, engine_kib and code_kib are multiples of 4, and leave something of guests");
+            return Some("engine_kib and code_kib are multiples of 4, and leave something of guests");
         }
         if !self.code_kib.is_power_of_two() || !self.code_start().is_multiple_of(self.code_kib * 1024) {
             return Some("code_kib is a power of two, and guests starts at a multiple of it");
@@ -152,21 +165,17 @@ impl Bare {
 
     /// What is left for linear memories.
     fn pages_kib(&self) -> Option<u64> {
-        let others = self
-            .bodies_kib
-            .checked_add(self.engine_kib)?
-            .checked_add(self.code_kib)?;
+        let others = self.engine_kib.checked_add(self.code_kib)?;
         self.guests.kib.checked_sub(others).filter(|kib| *kib >= 64)
     }
 
-    /// The regions of `guests`, as (name, start, bytes): native code, linear memories, WAMR's heap, bodies.
-    pub(crate) fn regions(&self) -> [(&'static str, u64, u64); 4] {
+    /// The regions of `guests`, as (name, start, bytes): native code, linear memories, WAMR's heap.
+    pub(crate) fn regions(&self) -> [(&'static str, u64, u64); 3] {
         let mut start = self.guests.start;
         [
             ("CODE", self.code_kib),
             ("PAGES", self.pages_kib().unwrap_or_default()),
             ("ENGINE", self.engine_kib),
-            ("BODIES", self.bodies_kib),
         ]
         .map(|(name, kib)| {
             let region = (name, start, kib * 1024);
@@ -180,16 +189,20 @@ impl Bare {
     pub fn memory_script(&self) -> String {
         let Bare { flash, ram, .. } = self;
         let stacks = (self.stack_kib + self.handler_stack_kib) * 1024;
+        let (stacks_start, ram_start) = match self.stacks {
+            Some(area) => (area.start, ram.start),
+            None => (ram.start, ram.start + stacks),
+        };
         let mut text = String::from("/* Made from board.toml. */\nMEMORY\n{\n");
         for (name, start, bytes) in [
             ("FLASH", flash.start, flash.kib * 1024),
-            ("STACK", ram.start, self.stack_kib * 1024),
+            ("STACK", stacks_start, self.stack_kib * 1024),
             (
                 "HANDLER_STACK",
-                ram.start + self.stack_kib * 1024,
+                stacks_start + self.stack_kib * 1024,
                 self.handler_stack_kib * 1024,
             ),
-            ("RAM", ram.start + stacks, self.ram_max_kib * 1024 - stacks),
+            ("RAM", ram_start, self.ram_max_kib * 1024 - stacks),
         ] {
             let _ = writeln!(text, "    {name} : ORIGIN = {start:#x}, LENGTH = {bytes:#x}");
         }
@@ -208,7 +221,15 @@ impl Bare {
         let mut text = String::from("// Made from board.toml.\n");
         let _ = writeln!(text, "pub const NAME: &str = {name:?};");
         let _ = writeln!(text, "pub const CONTAINERS_MAX: usize = {containers_max};");
-        for (name, area) in [("FLASH", self.flash), ("RAM", self.ram), ("GUESTS", self.guests)] {
+        let areas = [
+            ("FLASH", self.flash),
+            ("RAM", self.ram),
+            ("GUESTS", self.guests),
+            ("BODIES", self.bodies),
+        ];
+        let others = [("STACKS", self.stacks), ("DMA", self.dma)];
+        let others = others.into_iter().filter_map(|(name, area)| Some((name, area?)));
+        for (name, area) in areas.into_iter().chain(others) {
             let _ = writeln!(
                 text,
                 "pub const {name}: (usize, usize) = ({:#x}, {:#x});",

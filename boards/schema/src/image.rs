@@ -54,7 +54,7 @@ fn image(trust: &[String], bake: &[String]) -> String {
         let name = path.file_stem().unwrap_or_default();
         let _ = writeln!(
             text,
-            "    Baked {{ name: {:?}, bundle: include_bytes!({:?}) }},",
+            "    Baked {{ name: {:?}, bundle: {{ static IN_FLASH: &Aligned<[u8]> = &Aligned(*include_bytes!({:?})); &IN_FLASH.0 }} }},",
             name.to_string_lossy(),
             path.display().to_string()
         );

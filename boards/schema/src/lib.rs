@@ -81,6 +81,9 @@ pub struct Aot {
     pub features: String,
     /// How memory accesses are kept in bounds.
     pub bounds: Bounds,
+    /// Without relocations, so that code which is baked into an image runs from flash.
+    #[serde(default)]
+    pub xip: bool,
 }
 
 /// What a board has, and what the executor may use of that.
@@ -153,6 +156,9 @@ pub enum Run {
         /// Debian's packages with it.
         packages: Vec<String>,
     },
+    /// Not at all: nothing here emulates the board. Its program is built, and its sizes are checked.
+    // Braces, for serde accepts anything beside a variant without.
+    HardwareOnly {},
 }
 
 impl Board {
@@ -222,7 +228,11 @@ impl Board {
         {
             return Some("aot's features are words with + or - before each and commas between them");
         }
-        if node.memory_max_mib < 16 {
+        if matches!(run, Run::QemuSystem { .. } | Run::HardwareOnly {}) != self.bare.is_some() {
+            return Some("a board has both of [bare] and one of the methods qemu-system and hardware-only, or neither");
+        }
+        // Without an operating system, [bare] says what there is.
+        if node.memory_max_mib < 16 && self.bare.is_none() {
             return Some("memory_max_mib is below 16: the executor and one instance do not fit");
         }
         if !(1..=1_000_000).contains(&node.containers_max) {
@@ -239,16 +249,13 @@ impl Board {
                 return Some("run's guest_memory goes from a lower address to a higher one");
             }
         }
-        if matches!(run, Run::QemuSystem { .. }) != self.bare.is_some() {
-            return Some("a board has both of [bare] and the method qemu-system, or neither");
-        }
         self.bare.as_ref().and_then(Bare::complaint)
     }
 
     /// Debian's packages that building and running it here takes.
     pub fn packages(&self) -> impl Iterator<Item = &str> {
         let of_run = match &self.run {
-            Run::Native => &[][..],
+            Run::Native | Run::HardwareOnly {} => &[][..],
             Run::QemuUser { packages, .. } | Run::QemuSystem { packages, .. } => packages,
         };
         self.build.packages.iter().chain(of_run).map(String::as_str)

@@ -79,7 +79,13 @@ fn a_memory_map_that_cannot_work_is_named() {
         ("start = 0x2000_0000, kib", "start = 0x0000_1000, kib", "overlap"),
         ("stack_kib = 96", "stack_kib = 32", "stack_kib"),
         ("flash_max_kib = 256", "flash_max_kib = 8192", "flash_max_kib"),
-        ("bodies_kib = 6144", "bodies_kib = 16384", "bodies_kib"),
+        ("start = 0x60a0_0000, kib", "start = 0x609f_fc00, kib", "overlap"),
+        (
+            "bodies = {",
+            "dma = { start = 0x6000_0000, kib = 4 }\nbodies = {",
+            "overlap",
+        ),
+        ("engine_kib = 2048", "engine_kib = 16384", "engine_kib"),
         ("code_kib = 1024", "code_kib = 1536", "power of two"),
         ("instance_max_kib = 4096", "instance_max_kib = 9999", "instance_max_kib"),
         ("02:00:00:00:05:00", "01:00:00:00:05:00", "mac"),
@@ -87,6 +93,11 @@ fn a_memory_map_that_cannot_work_is_named() {
         ("control_port = 9000", "control_port = 8080", "ports differ"),
         ("connections = 12", "connections = 65", "connections"),
         ("method = \"qemu-system\"", "method = \"native\"", "or neither"),
+        (
+            "method = \"qemu-system\"",
+            "method = \"hardware-only\"",
+            "unknown field",
+        ),
     ] {
         let text = BARE.replace(from, to);
         assert_ne!(text, BARE, "{from} is in the file");
@@ -95,6 +106,25 @@ fn a_memory_map_that_cannot_work_is_named() {
     }
     let without: Vec<&str> = BARE.split("[bare]").collect();
     let error = Board::parse("mps2-an500", without[0]).unwrap_err().to_string();
+    assert!(error.contains("or neither"), "{error}");
+}
+
+/// Nothing of it runs here: it says so, and names nothing that would run it.
+#[test]
+fn a_board_without_an_emulation_says_so() {
+    const NUCLEO: &str = include_str!("../../nucleo-h743zi/board.toml");
+
+    let board = Board::parse("nucleo-h743zi", NUCLEO).unwrap();
+    assert_eq!(board.run, Run::HardwareOnly {});
+    assert_eq!(board.packages().collect::<Vec<_>>(), board.build.packages);
+    assert!(board.verified.contains("never run"), "{}", board.verified);
+    let bare = board.bare.unwrap();
+    assert!(
+        bare.constants("nucleo-h743zi", 1)
+            .contains("DMA: (usize, usize) = (0x30040000, 0x8000)")
+    );
+    let without: Vec<&str> = NUCLEO.split("[bare]").collect();
+    let error = Board::parse("nucleo-h743zi", without[0]).unwrap_err().to_string();
     assert!(error.contains("or neither"), "{error}");
 }
 

@@ -96,15 +96,14 @@ pub fn executor(project: &Project, shell: Shell, board: &Board, toolchain: &Tool
     executor_with(project, shell, board, toolchain, &image, None)
 }
 
-/// The same with this in its image, or with one more feature, by whose name the program goes then.
-pub fn executor_with(
+/// `cargo build` or `cargo clippy` of a board's program, with its compilers and flags, and the folder that it builds in.
+pub fn cargo_for(
     project: &Project,
-    shell: Shell,
     board: &Board,
     toolchain: &Toolchain,
     image: &Image,
-    feature: Option<&str>,
-) -> Result<PathBuf> {
+    command: &str,
+) -> (Command, PathBuf) {
     let Build {
         package,
         rust_target,
@@ -123,7 +122,7 @@ pub fn executor_with(
     let mut cargo = toolchain.cargo();
     cargo
         .current_dir(&workspace)
-        .args(["build", "--release", "--locked", "--package", package])
+        .args([command, "--release", "--locked", "--package", package])
         .args(["--target", rust_target])
         // For the crate `cc`.
         .env(format!("CC_{underscored}"), c_compiler)
@@ -160,6 +159,20 @@ pub fn executor_with(
     if *interpreter == Interpreter::Fast && board.bare.is_some() {
         cargo.args(["--features", "fast-interpreter"]);
     }
+    (cargo, built)
+}
+
+/// The same with this in its image, or with one more feature, by whose name the program goes then.
+pub fn executor_with(
+    project: &Project,
+    shell: Shell,
+    board: &Board,
+    toolchain: &Toolchain,
+    image: &Image,
+    feature: Option<&str>,
+) -> Result<PathBuf> {
+    let (package, rust_target) = (&board.build.package, &board.build.rust_target);
+    let (mut cargo, built) = cargo_for(project, board, toolchain, image, "build");
     cargo.args(feature.iter().flat_map(|feature| ["--features", feature]));
     let with = feature.map(|feature| format!(" with {feature}")).unwrap_or_default();
     shell.run(&format!("{package} for {}{with}", board.name), &mut cargo)?;
@@ -212,8 +225,8 @@ pub fn command(project: &Project, board: &Board, program: &Path) -> Command {
             command.args(arguments).arg(program);
             command
         }
-        // This very program, which then is to be told what the tests tell an executor.
-        Run::QemuSystem { .. } => {
+        // This very program, which then is to be told what the tests tell an executor; or it says that nothing emulates the board.
+        Run::QemuSystem { .. } | Run::HardwareOnly {} => {
             let mut command = Command::new(env::current_exe().unwrap_or_else(|_| "xtask".into()));
             command
                 .args(["emulate", "--board", &board.name, "--cache"])

@@ -94,7 +94,7 @@ impl Invoker {
             .spawn()
             .with_context(|| format!("cannot start {}", command.get_program().display()))?;
         let guest_memory = match board.run {
-            Run::Native | Run::QemuSystem { .. } => None,
+            Run::Native | Run::QemuSystem { .. } | Run::HardwareOnly {} => None,
             Run::QemuUser { guest_memory, .. } => Some(guest_memory),
         };
         let stderr = child.stderr.take().context("standard error is piped")?;

@@ -28,8 +28,8 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
-use boards::Board;
+use anyhow::{Context, Result, bail};
+use boards::{Board, Run};
 use clap::{Args, Parser, Subcommand};
 
 use project::Project;
@@ -62,6 +62,18 @@ struct OfBoard {
 impl OfBoard {
     fn find(&self) -> Result<Board> {
         Ok(Board::find(&self.board)?)
+    }
+
+    /// One whose program runs here.
+    fn find_to_run(&self) -> Result<Board> {
+        let board = self.find()?;
+        if matches!(board.run, Run::HardwareOnly {}) {
+            bail!(
+                "nothing here emulates {name}: `cargo xtask build --board {name}` makes its image",
+                name = board.name
+            );
+        }
+        Ok(board)
     }
 }
 
@@ -194,12 +206,12 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
     let is_agreed = arguments.yes;
     match &arguments.command {
         Task::Demo(of) => {
-            let board = of.find()?;
+            let board = of.find_to_run()?;
             let toolchains = provide(&project, shell, &board, is_agreed)?;
             demo::demo(&project, shell, &board, &toolchains)?;
         }
         Task::Measure(of) => {
-            let board = of.find()?;
+            let board = of.find_to_run()?;
             let toolchains = provide(&project, shell, &board, is_agreed)?;
             measure::measure(&project, shell, &board, &toolchains)?;
         }
@@ -209,7 +221,7 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
             return evaluate::evaluate(&project, shell, &board, &toolchains, options);
         }
         Task::Soak { of, minutes } => {
-            let board = of.find()?;
+            let board = of.find_to_run()?;
             let toolchains = provide(&project, shell, &board, is_agreed)?;
             soak::soak(
                 &project,
@@ -247,7 +259,9 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
         }
         Task::Instructions { boards, write } => {
             let boards = if boards.is_empty() {
-                found(test::TESTED)?
+                let mut tested = found(test::TESTED)?;
+                tested.retain(|board| !matches!(board.run, Run::HardwareOnly {}));
+                tested
             } else {
                 found(boards)?
             };

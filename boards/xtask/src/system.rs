@@ -75,7 +75,7 @@ pub fn counting(board: &Board) -> Vec<Need> {
             &["valgrind", "--version"],
             &["valgrind"],
         )],
-        Run::QemuUser { .. } | Run::QemuSystem { .. } => Vec::new(),
+        Run::QemuUser { .. } | Run::QemuSystem { .. } | Run::HardwareOnly {} => Vec::new(),
     }
 }
 

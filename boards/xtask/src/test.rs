@@ -105,7 +105,7 @@ const BUNDLES: OfProject = Step {
     run: bundles,
 };
 
-/// For each board.
+/// For each board whose program runs here.
 const BOARD_STEPS: &[OfBoard] = &[
     Step {
         name: "sockets",
@@ -117,17 +117,20 @@ const BOARD_STEPS: &[OfBoard] = &[
         what: "the demo's two answers",
         run: |context| demo::demo(context.project, context.shell, context.board, &context.toolchains),
     },
-    Step {
-        name: "sizes",
-        what: "program and memory are as boards/sizes.toml says",
-        run: |context| sizes::check(context.project, context.shell, context.board, &context.toolchains),
-    },
+    SIZES,
     Step {
         name: "instructions",
         what: "an /init and a /run take as many instructions as boards/instructions.toml says",
         run: |context| instructions::check(context.project, context.shell, context.board, &context.toolchains),
     },
 ];
+
+/// All that there is for a board whose program runs nowhere here.
+const SIZES: OfBoard = Step {
+    name: "sizes",
+    what: "program and memory are as boards/sizes.toml says",
+    run: |context| sizes::check(context.project, context.shell, context.board, &context.toolchains),
+};
 
 /// For each board whose program runs here as it is: an emulator's memory and descriptors would be counted with it.
 const NATIVE_STEPS: &[OfBoard] = &[Step {
@@ -164,9 +167,11 @@ pub const TESTED: &[&str] = &[
     "rpi-zero",
     "mps2-an500",
     "qemu-virt-aarch64",
+    "nucleo-h743zi",
 ];
 
-/// The boards that the tests' bundles carry native code for. `qemu-virt-aarch64` runs that of rpi-4.
+/// The boards that the tests' bundles carry native code for. `qemu-virt-aarch64` runs that of rpi-4, `nucleo-h743zi` would run
+/// that of mps2-an500.
 const FLEET: &[&str] = &["linux-amd64", "rpi-4", "rpi-2", "rpi-zero", "mps2-an500"];
 
 /// Names and meanings of the steps.
@@ -225,17 +230,22 @@ pub fn test(project: &Project, shell: Shell, boards: &[Board], only: &[String], 
             board,
             toolchains,
         };
-        let more = match board.run {
-            Run::Native => NATIVE_STEPS,
-            Run::QemuUser { .. } => &[],
-            Run::QemuSystem { .. } => BARE_STEPS,
-        };
-        let steps = BOARD_STEPS.iter().chain(more);
-        for step in steps.filter(|step| is_wanted(step.name)) {
+        for step in steps_of(board).filter(|step| is_wanted(step.name)) {
             report.record(&name(step.name), step.what, || (step.run)(&context));
         }
     }
     Ok(report.print())
+}
+
+/// A board's steps, by how its program is run here.
+fn steps_of(board: &Board) -> impl Iterator<Item = &'static OfBoard> {
+    let lists: &[&[OfBoard]] = match board.run {
+        Run::Native => &[BOARD_STEPS, NATIVE_STEPS],
+        Run::QemuUser { .. } => &[BOARD_STEPS],
+        Run::QemuSystem { .. } => &[BOARD_STEPS, BARE_STEPS],
+        Run::HardwareOnly {} => &[&[SIZES]],
+    };
+    lists.iter().copied().flatten()
 }
 
 /// Everything that the steps share. Without it none of them can run.
@@ -363,7 +373,30 @@ fn clippy(context: &Context<'_>) -> Result<()> {
             .shell
             .run("clippy", cargo.current_dir(context.project.root.join(folder)))?;
     }
+    for name in boards::names() {
+        let board = Board::find(name)?;
+        if board.bare.is_some() {
+            clippy_of_bare(context, &board)?;
+        }
+    }
     Ok(())
+}
+
+/// A board's program and what it is made of. There are no tests in them: those would need a system.
+fn clippy_of_bare(context: &Context<'_>, board: &Board) -> Result<()> {
+    let Context { project, shell, .. } = context;
+    let toolchain = provide_for_board(project, *shell, board)?;
+    if !toolchain.has_clippy() {
+        shell.say(&format!(
+            "skipped for {}: {} has no clippy",
+            board.name,
+            toolchain.describe()
+        ));
+        return Ok(());
+    }
+    let (mut cargo, _) = build::cargo_for(project, board, &toolchain, &build::Image::default(), "clippy");
+    cargo.args(["--", "-D", "warnings"]);
+    shell.run(&format!("clippy of {}", board.name), &mut cargo).map(drop)
 }
 
 /// Each feature set that needs no system. With `wamr` it is built for each board without one.
@@ -640,6 +673,18 @@ mod tests {
         assert_eq!(report.count(), (2, 1));
         assert_eq!(report.print(), ExitCode::FAILURE);
         assert_eq!(Report::default().print(), ExitCode::SUCCESS);
+    }
+
+    #[test]
+    fn of_a_board_that_nothing_emulates_only_sizes_are_looked_at() {
+        let names = |board: &str| {
+            let board = Board::find(board).unwrap_or_else(|error| panic!("{error}"));
+            steps_of(&board).map(|step| step.name).collect::<Vec<_>>()
+        };
+        assert_eq!(names("nucleo-h743zi"), ["sizes"]);
+        let of_emulated = names("mps2-an500");
+        assert!(of_emulated.contains(&"sockets") && of_emulated.contains(&"sizes"));
+        assert!(TESTED.contains(&"nucleo-h743zi"));
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! Actions in flash: an image that is ready when it has booted.
+//! Actions in flash: an image that is ready when it has booted. Native code without relocations (XIP) stays there; other code is
+//! loaded from there as from a body.
 
 use executor_core::executor::{ContainerKey, InitError, Outcome};
 use executor_core::openwhisk::{Addressee, ContainerId};
@@ -15,6 +16,11 @@ pub struct Baked {
     /// Its bundle: a zip, a Wasm module, or whatever else an `/init` takes.
     pub bundle: &'static [u8],
 }
+
+/// So that native code in a bundle lies aligned in flash, and is used there.
+#[derive(Debug)]
+#[repr(C, align(16))]
+pub struct Aligned<T: ?Sized>(pub T);
 
 /// Load an action into a container of its name, and make its first instance ready. `shared_with`: a container that gets it, too.
 pub(crate) fn load(executor: &BareExecutor, baked: &Baked, shared_with: Option<ContainerKey>) {

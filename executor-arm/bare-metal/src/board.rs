@@ -89,6 +89,8 @@ pub struct Memory {
     pub engine: Region,
     /// Bodies, and code while it is loaded.
     pub bodies: Region,
+    /// The program, and what is baked into the image, as (start, bytes): native code that lies there may run there.
+    pub flash: (usize, usize),
     /// The lowest address of the stack that [`crate::start`] is called on.
     pub stack_limit: *mut u8,
 }

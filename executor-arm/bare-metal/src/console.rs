@@ -6,9 +6,13 @@ use executor_core::runtime::Logs;
 use log::{Level, LevelFilter, Log, Metadata, Record};
 
 use crate::board::{self, Board, Console};
+use crate::watch;
 
 /// Marks the end of one activation's log. The value is OpenWhisk's (`ActivationEntityLimit`, all runtimes).
 const SENTINEL: &[u8] = b"XXX_THE_END_OF_A_WHISK_ACTIVATION_XXX\n";
+
+/// A serial port may need minutes for a long text; that is not standing still, which ends with a reset.
+const PIECE_BYTES: usize = 1024;
 
 /// Formats straight to the console of errors.
 pub(crate) struct Lines(pub(crate) &'static dyn Board);
@@ -58,7 +62,10 @@ pub(crate) fn start() {
 pub(crate) fn activation_ended(logs: Logs<'_>) {
     let Some(board) = board::get() else { return };
     for (console, text) in [(Console::Errors, logs.stderr), (Console::Output, logs.stdout)] {
-        board.write(console, text);
+        for piece in text.chunks(PIECE_BYTES) {
+            watch::note_progress();
+            board.write(console, piece);
+        }
         if text.last().is_some_and(|&byte| byte != b'\n') {
             board.write(console, b"\n");
         }

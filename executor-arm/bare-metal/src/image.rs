@@ -12,7 +12,8 @@ macro_rules! image {
         }
 
         mod image {
-            use $crate::baked::Baked;
+            #[allow(unused_imports, reason = "an image may hold nothing")]
+            use $crate::baked::{Aligned, Baked};
 
             include!(concat!(env!("OUT_DIR"), "/image.rs"));
         }
@@ -48,6 +49,7 @@ macro_rules! image {
                 pages: region(description::PAGES),
                 engine: region(description::ENGINE),
                 bodies: region(description::BODIES),
+                flash: description::FLASH,
                 stack_limit,
             }
         }

@@ -92,6 +92,10 @@ fn give_memory(memory: Memory) {
         heap: region(memory.engine),
         pages: region(memory.pages),
         code: region(memory.code),
+        flash: wamr_bare::Region {
+            start: ptr::with_exposed_provenance_mut(memory.flash.0),
+            bytes: memory.flash.1,
+        },
         stack_limit: memory.stack_limit,
         uptime_us,
         code_is_writable,
@@ -170,7 +174,7 @@ fn serve(executor: &BareExecutor, action: Option<ContainerKey>, board: &dyn Boar
         let now_us = board::uptime_us();
         let claimed = with(|network| {
             network.poll(now_us);
-            network.claim(now_us)
+            network.sockets().claim(now_us)
         });
         match claimed.flatten() {
             Some((index, port)) => {
@@ -183,7 +187,11 @@ fn serve(executor: &BareExecutor, action: Option<ContainerKey>, board: &dyn Boar
                 } else {
                     converse(executor, &mut inbox, index, listener)
                 };
-                with(|network| network.release(index, is_kept, board::uptime_us()));
+                with(|network| {
+                    let now_us = board::uptime_us();
+                    network.sockets().release(index, is_kept, now_us);
+                    network.poll(now_us);
+                });
             }
             None => {
                 executor.reap_idle();

@@ -19,7 +19,7 @@ const REQUEST: &[u8] = b"GET / HTTP/1.";
 /// Whether the request of this connection asks for it.
 pub(crate) fn is_asked(index: usize) -> bool {
     let mut start = [0; REQUEST.len()];
-    with(|network| network.peek(index, &mut start)) == Some(REQUEST.len()) && start == REQUEST
+    with(|network| network.sockets().peek(index, &mut start)) == Some(REQUEST.len()) && start == REQUEST
 }
 
 /// Answer. The connection is not kept: whoever asks so asks once.

@@ -173,10 +173,10 @@ impl Guest {
             self.stop(now_ms, self.time_limit());
         } else if let Some(client) = self.client {
             if self.is_preparation {
-                if network.has_sent(client) {
+                if network.sockets().has_sent(client) {
                     self.stop(now_ms, self.time_limit());
                 }
-            } else if network.has_gone(client) {
+            } else if network.sockets().has_gone(client) {
                 self.stop(now_ms, StopReason::ClientGone);
             }
         }

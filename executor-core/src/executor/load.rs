@@ -2,7 +2,7 @@
 //!
 //! The bytes that move: the base64 of `code` is decoded to the front of its own place in the body. A stored artifact is used
 //! where it then lies; only AOT code that is not aligned there is moved by up to 15 bytes. A deflated artifact takes a
-//! second buffer.
+//! second buffer. (Code that comes with the node is not decoded, and native code is used where it lies for good.)
 
 use core::ops::Range;
 
@@ -31,69 +31,90 @@ pub(super) fn load<R: Runtime, N: Node, L: RawMutex>(
         env,
     } = request;
     let span = enter(Part::Decode);
+    let body_bytes = body.writable().unwrap_or_default();
     let code = code
-        .and_then(|range| decode(body.as_mut(), range).transpose())
+        .and_then(|range| decode(body_bytes, range).transpose())
         .transpose()
         .map_err(InitError::Code)?;
     span.end();
     let code = code.ok_or(InitError::MissingCode)?;
-    load_decoded(executor, body, code, main, env)
+    let span = enter(Part::Locate);
+    let bytes = body.as_ref().get(code.decoded.clone()).unwrap_or_default();
+    let (inflated, mut artifact) = find(executor, bytes)?;
+    span.end();
+    if inflated.is_none() {
+        artifact.range = code.decoded.start + artifact.range.start..code.decoded.start + artifact.range.end;
+        if artifact.kind == Kind::Aot {
+            artifact.range = align(body.writable().unwrap_or_default(), artifact.range, code.room)
+                .ok_or(InitError::Code(CodeError::ArtifactDamaged))?;
+        }
+    }
+    hand_over(
+        executor,
+        Init {
+            body,
+            inflated,
+            artifact,
+            main,
+            env,
+        },
+    )
 }
 
-/// Load code that no client has sent: a copy of it, as it is, takes the body's place.
-pub(super) fn load_bytes<R: Runtime, N: Node, L: RawMutex>(
+/// Load code that no client has sent, from where it lies. Only native code that is not aligned there is copied.
+pub(super) fn load_permanent<R: Runtime, N: Node, L: RawMutex>(
+    executor: &Executor<'_, R, N, L>,
+    code: &'static [u8],
+) -> Result<R::Action, InitError> {
+    let (inflated, mut artifact) = find(executor, code)?;
+    let mut body = Body::Permanent(code);
+    let bytes = code.get(artifact.range.clone()).unwrap_or_default();
+    if inflated.is_none() && artifact.kind == Kind::Aot && misalignment(bytes) != 0 {
+        let mut copy = executor
+            .buffer(bytes.len() + AOT_ALIGNMENT_BYTES)
+            .map_err(|OutOfMemory| InitError::OutOfMemory)?;
+        let start = misalignment(copy.as_ref());
+        artifact.range = start..start + bytes.len();
+        copy.as_mut()
+            .get_mut(artifact.range.clone())
+            .ok_or(InitError::OutOfMemory)?
+            .copy_from_slice(bytes);
+        body = Body::Owned(copy);
+    }
+    hand_over(
+        executor,
+        Init {
+            body,
+            inflated,
+            artifact,
+            main: None,
+            env: None,
+        },
+    )
+}
+
+/// The artifact that runs here: a range of `bytes`, or of the buffer that it was inflated into.
+fn find<R: Runtime, N: Node, L: RawMutex>(
     executor: &Executor<'_, R, N, L>,
     bytes: &[u8],
-) -> Result<R::Action, InitError> {
-    // So that AOT code can be aligned wherever it lies.
-    let mut body = executor
-        .buffer(bytes.len() + AOT_ALIGNMENT_BYTES)
-        .map_err(|OutOfMemory| InitError::OutOfMemory)?;
-    let room = 0..body.as_ref().len();
-    let decoded = 0..bytes.len();
-    body.as_mut()
-        .get_mut(decoded.clone())
-        .unwrap_or_default()
-        .copy_from_slice(bytes);
-    load_decoded(executor, Body::Owned(body), Code { decoded, room }, None, None)
-}
-
-fn load_decoded<R: Runtime, N: Node, L: RawMutex>(
-    executor: &Executor<'_, R, N, L>,
-    body: Body<'_, R::Buffer>,
-    code: Code,
-    main: Option<Range<usize>>,
-    env: Option<Range<usize>>,
-) -> Result<R::Action, InitError> {
-    let span = enter(Part::Locate);
-    let policy = &executor.settings.policy;
-    let bytes = body.as_ref().get(code.decoded.clone()).unwrap_or_default();
-    let located = action_bundle::locate(bytes, policy).map_err(InitError::Code)?;
-    let (inflated, artifact) = match located {
-        Located::Stored(artifact) => {
-            let range = code.decoded.start + artifact.range.start..code.decoded.start + artifact.range.end;
-            (None, Artifact { range, ..artifact })
-        }
+) -> Result<(Option<R::Buffer>, Artifact), InitError> {
+    match action_bundle::locate(bytes, &executor.settings.policy).map_err(InitError::Code)? {
+        Located::Stored(artifact) => Ok((None, artifact)),
         Located::Deflated(deflated) => {
             let mut buffer = executor
                 .buffer(deflated.inflated_len())
                 .map_err(|OutOfMemory| InitError::OutOfMemory)?;
             let artifact = action_bundle::inflate(bytes, &deflated, buffer.as_mut()).map_err(InitError::Code)?;
-            (Some(buffer), artifact)
+            Ok((Some(buffer), artifact))
         }
-    };
-    span.end();
-    let mut init = Init {
-        body,
-        inflated,
-        artifact,
-        main,
-        env,
-    };
-    if init.artifact.kind == Kind::Aot && init.inflated.is_none() {
-        init.artifact.range = align(init.body.as_mut(), init.artifact.range, code.room)
-            .ok_or(InitError::Code(CodeError::ArtifactDamaged))?;
     }
+}
+
+/// To the engine.
+fn hand_over<R: Runtime, N: Node, L: RawMutex>(
+    executor: &Executor<'_, R, N, L>,
+    init: Init<'_, R::Buffer>,
+) -> Result<R::Action, InitError> {
     let (kind, len) = (init.artifact.kind, init.artifact.range.len());
     let span = enter(Part::Load);
     let action = executor.runtime.load(init).map_err(InitError::Load)?;
@@ -108,7 +129,7 @@ fn load_decoded<R: Runtime, N: Node, L: RawMutex>(
 /// Decoded code.
 struct Code {
     decoded: Range<usize>,
-    /// What its text took, or was reserved for it; what is left of that is free.
+    /// What its text took; what is left of that is free.
     room: Range<usize>,
 }
 
@@ -124,7 +145,7 @@ fn decode(body: &mut [u8], room: Range<usize>) -> Result<Option<Code>, CodeError
 /// Move an artifact to the next aligned address, if it is not at one. `None` if there is no room behind it: base64 is a
 /// third longer than what it stands for, so that this happens only to code of less than 48 bytes.
 fn align(body: &mut [u8], range: Range<usize>, room: Range<usize>) -> Option<Range<usize>> {
-    let shift = body.get(range.clone())?.as_ptr().align_offset(AOT_ALIGNMENT_BYTES);
+    let shift = misalignment(body.get(range.clone())?);
     if shift == 0 {
         return Some(range);
     }
@@ -132,4 +153,9 @@ fn align(body: &mut [u8], range: Range<usize>, room: Range<usize>) -> Option<Ran
     let start = range.start + shift;
     body.copy_within(range, start);
     Some(start..end)
+}
+
+/// How far it is to the next aligned address.
+fn misalignment(bytes: &[u8]) -> usize {
+    bytes.as_ptr().align_offset(AOT_ALIGNMENT_BYTES)
 }

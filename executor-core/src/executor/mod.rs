@@ -273,9 +273,9 @@ impl<'s, R: Runtime, N: Node, L: RawMutex> Executor<'s, R, N, L> {
 
     /// Load an action that has come with the node, not from a client: `code` is what an `/init` has in base64. It stays,
     /// however long it is idle.
-    pub fn install(&self, container: &Addressee, code: &[u8]) -> Outcome<R> {
+    pub fn install(&self, container: &Addressee, code: &'static [u8]) -> Outcome<R> {
         let installed = self.begin_init(container).and_then(|key| {
-            let outcome = self.end_init(key, load::load_bytes(self, code))?;
+            let outcome = self.end_init(key, load::load_permanent(self, code))?;
             if matches!(outcome, Outcome::Initialised(_)) {
                 self.table.lock().fix(key);
             }

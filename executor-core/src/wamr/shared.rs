@@ -59,7 +59,7 @@ impl<L: RawMutex> SharedModule<L> {
         spares_max: usize,
         budget: &Arc<Budget>,
     ) -> Result<Self, LoadError> {
-        let module = Module::load(bytes, range, budget).map_err(load_error)?;
+        let module = Module::load(bytes, range, kind, budget).map_err(load_error)?;
         check_imports(&module)?;
         check_tables(&module)?;
         let abi = Abi::recognise(&module)?;

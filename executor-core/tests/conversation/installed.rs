@@ -17,9 +17,17 @@ fn module(header: &[u8], script: &str) -> Vec<u8> {
     [header, script.as_bytes()].concat()
 }
 
-#[expect(clippy::result_large_err, reason = "a test has time")]
+/// As in flash: there for good, beginning so many bytes behind an address that native code is aligned to.
+fn permanent(code: &[u8], offset: usize) -> &'static [u8] {
+    let room = vec![0; code.len() + 32].leak();
+    let start = room.as_ptr().align_offset(16) + offset;
+    let place = &mut room[start..start + code.len()];
+    place.copy_from_slice(code);
+    place
+}
+
 fn install(executor: &TestExecutor<'_, '_>, id: &str, code: &[u8]) -> Result<(), InitError> {
-    match executor.install(&named(id), code) {
+    match executor.install(&named(id), permanent(code, 1)) {
         Outcome::Initialised(_) => Ok(()),
         Outcome::InitFailed(error) => Err(error),
         _ => panic!("{id} is taken, or there is no place"),
@@ -41,7 +49,7 @@ fn what_is_installed_answers_as_what_was_sent() {
             ask("/a/init", &init_body("echo")),
             (403, error("Cannot initialize the action more than once."))
         );
-        let again = executor.install(&named("a"), &module(WASM_HEADER, "echo"));
+        let again = executor.install(&named("a"), permanent(&module(WASM_HEADER, "echo"), 0));
         assert!(matches!(again, Outcome::Refused(Refusal::AlreadyInitialised)));
         assert_eq!(ask("/a/destroy", "").0, 200);
         assert_eq!(ask("/a/run", "").0, 404);
@@ -72,7 +80,7 @@ fn what_cannot_be_installed_leaves_an_empty_container() {
             assert!(install(executor, "a", code).is_err(), "{code:?}");
         }
         world.memory.store(20, Ordering::SeqCst);
-        let long = module(WASM_HEADER, "answer:[\"a long one\"]");
+        let long = zip("a.wasm", &module(WASM_HEADER, "answer:[\"a long one\"]"));
         assert_eq!(install(executor, "a", &long), Err(InitError::OutOfMemory));
         assert_eq!(answer(executor, world, Listener::Control, "/a/run", "").0, 403);
         world.memory.store(usize::MAX, Ordering::SeqCst);
@@ -80,11 +88,26 @@ fn what_cannot_be_installed_leaves_an_empty_container() {
     });
 }
 
+/// Native code is taken from where it lies; only where it is not aligned there, it is copied.
+#[test]
+fn installed_native_code_takes_no_memory() {
+    with_executor(2, settings(), |executor, world| {
+        let native = module(AOT_HEADER, "answer:[1]");
+        world.memory.store(0, Ordering::SeqCst);
+        let aligned = executor.install(&named("a"), permanent(&native, 0));
+        assert!(matches!(aligned, Outcome::Initialised(_)));
+        assert_eq!(install(executor, "b", &native), Err(InitError::OutOfMemory));
+        world.memory.store(usize::MAX, Ordering::SeqCst);
+        install(executor, "b", &native).unwrap();
+    });
+}
+
 #[test]
 fn a_container_shares_what_another_has() {
     with_executor(2, settings(), |executor, world| {
         let fixed = executor.create_fixed().unwrap();
-        let Outcome::Initialised(action) = executor.install(&named("a"), &module(WASM_HEADER, "echo")) else {
+        let Outcome::Initialised(action) = executor.install(&named("a"), permanent(&module(WASM_HEADER, "echo"), 0))
+        else {
             panic!("it is not installed")
         };
         executor.share(fixed, action.clone()).unwrap();

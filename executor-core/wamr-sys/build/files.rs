@@ -131,8 +131,6 @@ pub fn defines(target: &Target) -> Vec<(String, String)> {
     if target.is_bare() {
         // Ways into native code that are faster by some nanoseconds, one for each of the commonest types, take flash.
         defines.push(("WASM_ENABLE_QUICK_AOT_ENTRY", "0"));
-        // What code calls that was compiled to be run where it lies (XIP).
-        defines.push(("WASM_ENABLE_AOT_INTRINSICS", "0"));
     } else {
         defines.extend([("BH_PLATFORM_LINUX", "1"), ("_GNU_SOURCE", "1")]);
     }

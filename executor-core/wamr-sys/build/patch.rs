@@ -44,6 +44,12 @@ const CONSTANT: &str = "            if (is_expr_binary_op(ctx->stack[j].expr->in
 const CHECKED_CONSTANT: &str =
     "            if (ctx->stack[j].expr && is_expr_binary_op(ctx->stack[j].expr->init_expr_type)) {";
 
+/// Code without relocations (XIP) can run where it lies. Upstream runs it there wherever that is: also in a body, which nobody
+/// may execute and which is not kept. Elsewhere than in flash it is loaded as all code is.
+const IN_PLACE: &str = "    module->is_indirect_mode = is_indirect_mode;\n";
+const IN_PLACE_IF_IT_CAN: &str = "    extern bool wamr_sys_runs_in_place(const void *code, size_t size);\n    \
+     module->is_indirect_mode = is_indirect_mode && wamr_sys_runs_in_place(buf, size);\n";
+
 /// Upstream copies code to pages of its own, constants to others, and then both to a third place, so that they lie beside each
 /// other; each page of the first two is made to be thrown away. Here both stay in the file until they are copied to that
 /// place (but code that is run where it lies, XIP, which this place is not for).
@@ -145,7 +151,11 @@ pub fn polling_interpreter(core: &Path, file: &str, out: &Path) -> PathBuf {
 
 /// The loader that takes code which polls, and copies code and constants once.
 pub fn aot_loader(core: &Path, target: &files::Target, out: &Path) -> PathBuf {
-    let mut changes = vec![(REFUSAL, NO_REFUSAL), (FREEABLE, FREEABLE_FROM_THE_START)];
+    let mut changes = vec![
+        (REFUSAL, NO_REFUSAL),
+        (FREEABLE, FREEABLE_FROM_THE_START),
+        (IN_PLACE, IN_PLACE_IF_IT_CAN),
+    ];
     // Without memory management, code has a place of its own.
     if !target.is_bare() {
         changes.extend_from_slice(COPIED_ONCE);
@@ -184,24 +194,37 @@ fn is_soft_float(name: &str) -> bool {
     ENDS.iter().chain(&CONVERSIONS).any(|end| name.ends_with(end))
 }
 
+/// What code without relocations (XIP) calls of WAMR's own, on a processor that has instructions for floating-point numbers:
+/// arithmetic and conversions of 64-bit integers. The rest is for processors without, or for other ones than Thumb's.
+fn is_soft_intrinsic(name: &str) -> bool {
+    name.strip_prefix("aot_intrinsic_")
+        .is_some_and(|intrinsic| !intrinsic.starts_with("i64_") && !intrinsic.contains("_to_"))
+}
+
 /// The relocation of AOT code; for Thumb, without what is never called.
 pub fn relocation(core: &Path, target: &files::Target, out: &Path) -> PathBuf {
     let file = target.relocation();
-    let path = crate::existing(core, &file);
     if !target.is_thumb() {
-        return path;
+        return crate::existing(core, &file);
     }
+    // The other file includes this one: the copy beside it comes before the original.
+    without_symbols(core, "iwasm/aot/aot_reloc.h", out, 30, is_soft_intrinsic);
+    without_symbols(core, &file, out, 40, is_soft_float)
+}
+
+/// The path of a copy without the symbols that are left out, which must be more than so many.
+fn without_symbols(core: &Path, file: &str, out: &Path, more_than: usize, is_left_out: fn(&str) -> bool) -> PathBuf {
+    let path = crate::existing(core, file);
     let source = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    let is_left_out = |line: &&str| {
-        let name = line
-            .trim()
-            .strip_prefix("REG_SYM(")
-            .and_then(|rest| rest.strip_suffix("),"));
-        name.is_some_and(is_soft_float)
+    let has_symbol = |line: &&str| {
+        let entry = line.trim_end_matches('\\').trim();
+        let name = entry.strip_prefix("REG_SYM(").and_then(|rest| rest.strip_suffix("),"));
+        // A macro's last line has to stay, whatever it is.
+        name.is_some_and(|name| is_left_out(name) && (line.ends_with('\\') || file.ends_with(".c")))
     };
-    let (left_out, kept): (Vec<&str>, Vec<&str>) = source.lines().partition(is_left_out);
+    let (left_out, kept): (Vec<&str>, Vec<&str>) = source.lines().partition(has_symbol);
     assert!(
-        left_out.len() > 40,
+        left_out.len() > more_than,
         "{file} has changed: see which of its symbols are never called"
     );
     let copy = out.join(path.file_name().expect("it is a file"));

@@ -46,7 +46,7 @@ wamr_sys_thread_prepare(void)
 }
 
 /* Whether what is loaded from these bytes points into them for as long as it is loaded: the classic interpreter runs a
- * module where it lies, and so is native code run that is made for flash (XIP). All else is copied. */
+ * module where it lies, and so is native code run that is in flash and made for that (XIP). All else is copied. */
 bool
 wamr_sys_keeps_bytes(const uint8_t *bytes, uint32_t size)
 {
@@ -54,7 +54,8 @@ wamr_sys_keeps_bytes(const uint8_t *bytes, uint32_t size)
     const uint32_t file_type = 20, xip = 4;
 
     if (get_package_type(bytes, size) == Wasm_Module_AoT)
-        return size >= file_type + 2 && (bytes[file_type] | bytes[file_type + 1] << 8) == xip;
+        return size >= file_type + 2 && (bytes[file_type] | bytes[file_type + 1] << 8) == xip
+               && wamr_sys_runs_in_place(bytes, size);
     return WASM_ENABLE_FAST_INTERP == 0;
 }
 

@@ -38,10 +38,13 @@ void *
 wamr_sys_mremap(void *pages, size_t old_size, size_t new_size);
 
 
-/* The platform's: pages for native code and its constants, zero; and what becomes of them. */
+/* The platform's: pages for native code and its constants, zero; what becomes of them; and whether code may run where the
+ * loader has found it. */
 void *
 wamr_sys_os_map_code(void *hint, size_t size, int prot, int flags, os_file_handle file);
 void
 wamr_sys_os_unmap_code(void *pages, size_t size);
+bool
+wamr_sys_runs_in_place(const void *code, size_t size);
 
 #endif

@@ -94,3 +94,12 @@ wamr_sys_os_unmap_code(void *pages, size_t size)
     }
     os_munmap(pages, size);
 }
+
+/* Whether code may run where it was found. A body is neither kept nor executable. */
+bool
+wamr_sys_runs_in_place(const void *code, size_t size)
+{
+    (void)code;
+    (void)size;
+    return false;
+}

@@ -1,9 +1,9 @@
 //! What WAMR needs of a machine without an operating system: `c/bare` is its platform layer there.
 //!
-//! **Invariants.** Nothing is allocated outside of the three regions. One thread calls WAMR; interrupt handlers only set the
+//! **Invariants.** Nothing is allocated outside of the first three regions. One thread calls WAMR; interrupt handlers only set the
 //! flag that stops a guest.
 
-/// A stretch of memory that nobody else uses.
+/// A stretch of memory. But for flash, nobody else uses it.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub struct Region {
@@ -23,6 +23,8 @@ pub struct Machine {
     pub pages: Region,
     /// AOT code. Whole pages of 4 KiB; may be empty.
     pub code: Region,
+    /// Where code may run that lies there: what is executed and never written, as flash is. May be empty.
+    pub flash: Region,
     /// The lowest address of the stack that guests run on.
     pub stack_limit: *mut u8,
     /// Microseconds since the start.

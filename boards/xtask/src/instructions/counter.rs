@@ -8,7 +8,7 @@ use std::process::Command;
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use boards::{Board, Run};
 
 use crate::build;
@@ -61,6 +61,7 @@ impl<'a> Counter<'a> {
     ) -> Result<Self> {
         let plugin = match board.run {
             Run::Native => None,
+            Run::HardwareOnly {} => bail!("{}: nothing here runs its program", board.name),
             Run::QemuUser { .. } | Run::QemuSystem { .. } => {
                 let plugin = folder.join("count_instructions.so");
                 let source = project.boards().join("xtask/c/count_instructions.c");
@@ -160,7 +161,7 @@ impl<'a> Counter<'a> {
                 command.args(arguments).args(["-plugin", &plugin("")]).arg(program);
                 command
             }
-            Run::QemuSystem { .. } => {
+            Run::QemuSystem { .. } | Run::HardwareOnly {} => {
                 let mut command = build::command(self.project, self.board, program);
                 for (option, value) in [
                     ("-plugin", plugin(&format!(",busy={BUSY_MIN}"))),

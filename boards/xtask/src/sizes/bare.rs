@@ -7,14 +7,13 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
-use boards::{Bare, Board};
+use boards::{Bare, Board, Run};
 use object::{Object, ObjectSection};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{FILE_TOLERANCE_PERCENT, MEMORY_TOLERANCE_PERCENT, Row, row};
 use crate::build;
-use crate::demo;
 use crate::http::{Connection, Reply};
 use crate::invoker::{ANSWER, INPUT, init_body_of};
 use crate::project::Project;
@@ -30,8 +29,11 @@ pub struct BareSizes {
     flash: u64,
     /// Static memory with stacks.
     ram: u64,
-    interpreted: Capacity,
-    aot: Capacity,
+    /// Of a board whose program runs here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    interpreted: Option<Capacity>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    aot: Option<Capacity>,
 }
 
 /// Warm containers of `add` that a board holds at once.
@@ -59,19 +61,24 @@ impl BareSizes {
         let file = |what, value| row(what, value, percent(value, FILE_TOLERANCE_PERCENT));
         let bytes = |what, value| row(what, value, BYTES_TOLERANCE + percent(value, MEMORY_TOLERANCE_PERCENT));
         let count = |what, value| row(what, value, COUNT_TOLERANCE);
-        let (interpreted, aot) = (&self.interpreted, &self.aot);
-        vec![
-            file("flash", self.flash),
-            file("ram", self.ram),
-            count("interpreted.same", interpreted.same),
-            bytes("interpreted.same_bytes", interpreted.same_bytes),
-            count("interpreted.different", interpreted.different),
-            bytes("interpreted.different_bytes", interpreted.different_bytes),
-            count("aot.same", aot.same),
-            bytes("aot.same_bytes", aot.same_bytes),
-            count("aot.different", aot.different),
-            bytes("aot.different_bytes", aot.different_bytes),
-        ]
+        let mut rows = vec![file("flash", self.flash), file("ram", self.ram)];
+        if let Some(capacity) = &self.interpreted {
+            rows.extend([
+                count("interpreted.same", capacity.same),
+                bytes("interpreted.same_bytes", capacity.same_bytes),
+                count("interpreted.different", capacity.different),
+                bytes("interpreted.different_bytes", capacity.different_bytes),
+            ]);
+        }
+        if let Some(capacity) = &self.aot {
+            rows.extend([
+                count("aot.same", capacity.same),
+                bytes("aot.same_bytes", capacity.same_bytes),
+                count("aot.different", capacity.different),
+                bytes("aot.different_bytes", capacity.different_bytes),
+            ]);
+        }
+        rows
     }
 
     /// For people.
@@ -87,13 +94,14 @@ impl BareSizes {
                 kib(capacity.different_bytes)
             )
         };
-        format!(
-            "{board:<12} flash {:.1} KiB, static memory and stacks {:.1} KiB\n{}{}",
+        let mut text = format!(
+            "{board:<12} flash {:.1} KiB, static memory and stacks {:.1} KiB\n",
             kib(self.flash),
-            kib(self.ram),
-            capacity("interpreted", &self.interpreted),
-            capacity("AOT", &self.aot)
-        )
+            kib(self.ram)
+        );
+        text.extend(self.interpreted.iter().map(|of| capacity("interpreted", of)));
+        text.extend(self.aot.iter().map(|of| capacity("AOT", of)));
+        text
     }
 }
 
@@ -105,14 +113,22 @@ pub fn measure(
     bare: &Bare,
     toolchains: &Toolchains,
 ) -> Result<BareSizes> {
-    let demonstration = demo::prepare(project, shell, board, toolchains)?;
-    let program = demonstration.executor;
+    let program = build::executor(project, shell, board, &toolchains.board)?;
     let (flash, ram) = flash_and_ram(&program, bare)?;
     if flash > bare.flash_max_kib * 1024 || ram > bare.ram_max_kib * 1024 {
         bail!(
             "{}: {flash} bytes of flash and {ram} of RAM are beyond the budgets of its board.toml",
             board.name
         );
+    }
+    let mut sizes = BareSizes {
+        flash,
+        ram,
+        interpreted: None,
+        aot: None,
+    };
+    if matches!(board.run, Run::HardwareOnly {}) {
+        return Ok(sizes);
     }
     let module = build::module(project, shell, &toolchains.guests, "add", "wasm32-unknown-unknown", "")?;
     let folder = tempfile::tempdir()?;
@@ -134,12 +150,9 @@ pub fn measure(
             different_bytes: different.each_bytes,
         })
     };
-    Ok(BareSizes {
-        flash,
-        ram,
-        interpreted: capacity(&|number| Ok(different_module(&module, number)))?,
-        aot: capacity(&|number| native.different(number))?,
-    })
+    sizes.interpreted = Some(capacity(&|number| Ok(different_module(&module, number)))?);
+    sizes.aot = Some(capacity(&|number| native.different(number))?);
+    Ok(sizes)
 }
 
 /// The sections that lie in flash, or are copied from there at the start; and those that lie in RAM.

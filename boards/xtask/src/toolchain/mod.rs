@@ -39,6 +39,11 @@ impl Toolchain {
         self.description.clone()
     }
 
+    /// Whether `cargo clippy` knows the targets, too: Debian's compiler comes without.
+    pub fn has_clippy(&self) -> bool {
+        self.programs.is_none()
+    }
+
     /// What another program needs in its environment so that the cargo it runs is set up in the same way.
     pub fn environment(&self) -> Vec<(String, OsString)> {
         let variables = [("RUSTC", "rustc"), ("RUSTDOC", "rustdoc")];
@@ -113,6 +118,7 @@ mod tests {
             programs: None,
         };
         assert_eq!(rustup.environment(), []);
+        assert!(rustup.has_clippy());
         let debian = Toolchain {
             description: String::new(),
             programs: Some("/cache/bin".into()),
@@ -124,6 +130,7 @@ mod tests {
                 ("RUSTDOC".to_owned(), "/cache/bin/rustdoc".into())
             ]
         );
+        assert!(!debian.has_clippy());
         let cargo = debian.cargo();
         assert!(
             cargo

@@ -2,8 +2,8 @@
 
 use core::fmt;
 
-use cortex_m::peripheral::SCB;
 use cortex_m_rt::{ExceptionFrame, exception};
+use executor_cortex_m::faults::{HardFault, Unexpected};
 
 use crate::{BOOT_RECORD, MACHINE, machine};
 
@@ -13,33 +13,15 @@ pub(crate) fn give_up(why: fmt::Arguments<'_>) -> ! {
 
 #[exception]
 unsafe fn HardFault(frame: &ExceptionFrame) -> ! {
-    // SAFETY: reads registers that tell of faults.
-    let core = unsafe { cortex_m::Peripherals::steal() };
-    give_up(format_args!(
-        "fault at {:#010x}: CFSR {:#010x}, HFSR {:#010x}, MMFAR {:#010x}, BFAR {:#010x}, LR {:#010x}",
-        frame.pc(),
-        core.SCB.cfsr.read(),
-        core.SCB.hfsr.read(),
-        core.SCB.mmfar.read(),
-        core.SCB.bfar.read(),
-        frame.lr()
-    ))
+    give_up(format_args!("{}", HardFault(frame)))
 }
 
 /// Interrupts, and whatever else comes without being asked for.
 #[exception]
 unsafe fn DefaultHandler(number: i16) {
-    if machine::interrupt(number) {
-        return;
+    if !machine::interrupt(number) {
+        give_up(format_args!("{}", Unexpected(number)))
     }
-    // SAFETY: reads registers that tell of faults.
-    let core = unsafe { cortex_m::Peripherals::steal() };
-    give_up(format_args!(
-        "exception {number}: CFSR {:#010x}, MMFAR {:#010x}, BFAR {:#010x}",
-        core.SCB.cfsr.read(),
-        core.SCB.mmfar.read(),
-        core.SCB.bfar.read()
-    ))
 }
 
 /// The watchdog has run out once: the timer's interrupt has not come, or has fed it no more.

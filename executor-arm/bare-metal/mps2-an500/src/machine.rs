@@ -1,20 +1,32 @@
 //! The clock, sleep and reset: the Cortex-M7's own.
 
-use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use core::sync::atomic::{AtomicBool, Ordering};
 
 use cortex_m::interrupt::InterruptNumber;
-use cortex_m::peripheral::syst::SystClkSource;
-use cortex_m::peripheral::{NVIC, SCB};
+use cortex_m::peripheral::NVIC;
 use cortex_m_rt::exception;
 use executor_bare_metal::Board;
 use executor_bare_metal::board::Console;
+use executor_cortex_m::clock::Clock;
+use executor_cortex_m::memory_protection::{self, Region, Use};
+use executor_cortex_m::{reset, ticks};
 
-use crate::{BOOT_RECORD, MACHINE, description, memory_protection, uart, watchdog};
+use crate::{BOOT_RECORD, ETHERNET, MACHINE, description, uart, watchdog};
 
 /// AN500: the clock of the processor and its system timer.
 pub(crate) const CLOCK_HZ: u32 = 25_000_000;
-const TICKS_PER_SECOND: u32 = 100;
-const CYCLES_PER_TICK: u32 = CLOCK_HZ / TICKS_PER_SECOND;
+
+/// AN500: where guests and bodies lie, and peripherals.
+const PSRAM: Region = Region(0x6000_0000, 16 << 20, Use::Data);
+const PERIPHERALS: Region = Region(0x4000_0000, 0x2000_0000, Use::Device);
+
+const REGIONS: [Region; 5] = Region::checked([
+    Region(description::FLASH.0, description::FLASH.1, Use::Program),
+    Region(description::RAM.0, description::RAM.1, Use::Data),
+    PSRAM,
+    PERIPHERALS,
+    Region(ETHERNET, 0x10_0000, Use::Device),
+]);
 
 /// AN500: a counter of the FPGA's registers, which begins again after 2^32, and by how much its clock is divided.
 const COUNTER: usize = 0x4002_8018;
@@ -36,9 +48,6 @@ fn start_counter() {
     unsafe { place.write_volatile(0) };
 }
 
-/// What the Cortex-M7 of this board has beyond Armv7E-M, by `rustc`'s names.
-pub(crate) const CPU_FEATURES: &[&str] = &["fp-armv8d16"];
-
 /// AN500's interrupts that are used.
 #[derive(Clone, Copy)]
 enum Interrupt {
@@ -54,10 +63,7 @@ unsafe impl InterruptNumber for Interrupt {
 
 /// The board.
 pub(crate) struct Machine {
-    /// The counter of microseconds at the last tick, and how often it had begun again by then. (Ticks are not counted: one that
-    /// comes before the last was taken is lost, and under an emulator that happens.)
-    last: AtomicU32,
-    wraps: AtomicU32,
+    clock: Clock,
     /// The network device's interrupt has come, and is masked since.
     has_frame: AtomicBool,
 }
@@ -65,8 +71,7 @@ pub(crate) struct Machine {
 impl Machine {
     pub(crate) const fn new() -> Self {
         Machine {
-            last: AtomicU32::new(0),
-            wraps: AtomicU32::new(0),
+            clock: Clock::new(counter),
             has_frame: AtomicBool::new(false),
         }
     }
@@ -74,36 +79,23 @@ impl Machine {
     /// Make everything ready but the timer's interrupt.
     pub(crate) fn start(&self, mut core: cortex_m::Peripherals) {
         uart::start();
-        memory_protection::start(&mut core.MPU);
+        memory_protection::start(&mut core.MPU, &REGIONS, description::CODE);
         core.SCB.enable_icache();
         core.SCB.enable_dcache(&mut core.CPUID);
         watchdog::start();
         start_counter();
-        core.SYST.set_clock_source(SystClkSource::Core);
-        core.SYST.set_reload(CYCLES_PER_TICK - 1);
-        core.SYST.clear_current();
-        core.SYST.enable_counter();
+        ticks::start(&mut core.SYST, CLOCK_HZ);
     }
 
     /// Let ticks come from now on.
     pub(crate) fn enable_timer(&self) {
-        // SAFETY: the crate's own type has no other way to share it; a single write to a register that only this line writes.
-        let mut core = unsafe { cortex_m::Peripherals::steal() };
-        core.SYST.enable_interrupt();
+        ticks::enable();
     }
 }
 
 impl Board for Machine {
     fn uptime_us(&self) -> u64 {
-        loop {
-            let (wraps, last) = (self.wraps.load(Ordering::Relaxed), self.last.load(Ordering::Relaxed));
-            let now = counter();
-            // The timer's handler may have come in between.
-            if self.last.load(Ordering::Relaxed) == last {
-                let wraps = u64::from(wraps) + u64::from(now < last);
-                return (wraps << 32) + u64::from(now);
-            }
-        }
+        self.clock.uptime_us()
     }
 
     fn write(&self, console: Console, bytes: &[u8]) {
@@ -132,11 +124,11 @@ impl Board for Machine {
     }
 
     fn reset(&self) -> ! {
-        SCB::sys_reset()
+        reset::reset(&BOOT_RECORD)
     }
 
     fn code_is_writable(&self, is_writable: bool) {
-        memory_protection::code_is_writable(is_writable);
+        memory_protection::code_is_writable(description::CODE, is_writable);
     }
 
     fn epoch_s(&self) -> Option<u64> {
@@ -165,10 +157,7 @@ pub(crate) fn interrupt(number: i16) -> bool {
 
 #[exception]
 fn SysTick() {
-    let now = counter();
-    if now < MACHINE.last.load(Ordering::Relaxed) {
-        MACHINE.wraps.fetch_add(1, Ordering::Relaxed);
-    }
-    MACHINE.last.store(now, Ordering::Relaxed);
+    MACHINE.clock.tick();
     executor_bare_metal::tick(&MACHINE, &BOOT_RECORD);
+    reset::keep(&BOOT_RECORD);
 }

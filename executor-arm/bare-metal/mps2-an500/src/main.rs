@@ -8,14 +8,12 @@
 
 mod faults;
 mod machine;
-mod memory_protection;
 mod uart;
 mod watchdog;
 
-use core::arch::naked_asm;
-
 use cortex_m_rt::entry;
 use executor_bare_metal::boot_record::BootRecord;
+use executor_cortex_m::{CPU_FEATURES, thread};
 use lan9118::Lan9118;
 
 use machine::Machine;
@@ -31,35 +29,10 @@ static MACHINE: Machine = Machine::new();
 #[unsafe(link_section = ".uninit.boot_record")]
 static BOOT_RECORD: BootRecord = BootRecord::new();
 
-unsafe extern "C" {
-    static mut _thread_stack_start: u32;
-    static mut _thread_stack_end: u32;
-}
-
-/// The start-up code runs on the handlers' stack. The thread gets its own, at whose end memory ends: an overflow is a fault
-/// that its handler can still tell of.
 #[entry]
 fn enter() -> ! {
-    // SAFETY: nothing of this function's frame is used again.
-    unsafe { switch_stack() }
-}
-
-/// Make the process stack the thread's, and go on there.
-#[unsafe(naked)]
-unsafe extern "C" fn switch_stack() -> ! {
-    naked_asm!(
-        "ldr r0, ={stack}",
-        "msr psp, r0",
-        "movs r0, #2",
-        // CONTROL.SPSEL; the processor switches at the barrier.
-        "mrs r1, control",
-        "orrs r1, r0",
-        "msr control, r1",
-        "isb",
-        "b {main}",
-        stack = sym _thread_stack_start,
-        main = sym main,
-    )
+    // SAFETY: once: it is the start-up code's last step.
+    unsafe { thread::start(main) }
 }
 
 extern "C" fn main() -> ! {
@@ -68,13 +41,12 @@ extern "C" fn main() -> ! {
         cortex_m::peripheral::SCB::sys_reset()
     };
     MACHINE.start(core);
-    // SAFETY: AN500: the chip lies there; only this program uses it. `memory_protection` has mapped it as device memory.
+    // SAFETY: AN500: the chip lies there; only this program uses it. `machine` has mapped it as device memory.
     let started = unsafe { Lan9118::start(ETHERNET, description::MAC) };
     let (device, mac) = match started {
         Ok(started) => started,
         Err(error) => panic!("{error}"),
     };
-    let stack_limit = (&raw mut _thread_stack_end).cast();
     // SAFETY: once.
-    unsafe { serve(machine::CPU_FEATURES, mac, device, stack_limit) }
+    unsafe { serve(CPU_FEATURES, mac, device, thread::stack_limit()) }
 }

@@ -74,6 +74,7 @@ static RAM: Level2 = Level2(table(&[
     (RAM_BASE, description::FLASH, RUN),
     (RAM_BASE, description::RAM, READ_WRITE),
     (RAM_BASE, description::GUESTS, READ_WRITE),
+    (RAM_BASE, description::BODIES, READ_WRITE),
     (RAM_BASE, description::CODE, RUN),
 ]));
 

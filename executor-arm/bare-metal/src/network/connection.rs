@@ -10,7 +10,7 @@
 
 use embedded_io::{ErrorKind, ErrorType, Read, Write};
 
-use super::{Io, with};
+use super::{Io, Sockets, with};
 use crate::{board, watch};
 
 /// A request must have come within this time, plus one second for each [`BYTES_PER_SECOND_MIN`] of it.
@@ -65,22 +65,18 @@ impl Connection {
     }
 
     /// Repeat `attempt` until it has an end, or its time is over.
-    fn wait(
-        &self,
-        until_us: u64,
-        mut attempt: impl FnMut(&mut dyn super::Operations) -> Io,
-    ) -> Result<usize, ConnectionError> {
+    fn wait(&self, until_us: u64, mut attempt: impl FnMut(&mut Sockets) -> Io) -> Result<usize, ConnectionError> {
         let still_since_us = board::uptime_us();
         loop {
             let now_us = board::uptime_us();
             watch::note_progress();
             let (io, others_wait) = with(|network| {
-                let mut io = attempt(network);
+                let mut io = attempt(network.sockets());
                 if io == Io::WouldBlock {
                     network.poll(now_us);
-                    io = attempt(network);
+                    io = attempt(network.sockets());
                 }
-                (io, io == Io::WouldBlock && network.others_wait(now_us))
+                (io, io == Io::WouldBlock && network.sockets().others_wait(now_us))
             })
             .unwrap_or((Io::Broken, false));
             match io {
@@ -110,7 +106,7 @@ impl Read for Connection {
         }
         let until_us = self.since_us + REQUEST_WAIT_US + self.received_bytes * 1_000_000 / BYTES_PER_SECOND_MIN;
         let index = self.index;
-        let len = self.wait(until_us, |network| network.receive(index, buffer))?;
+        let len = self.wait(until_us, |sockets| sockets.receive(index, buffer))?;
         self.received_bytes += len as u64;
         Ok(len)
     }
@@ -124,7 +120,7 @@ impl Write for Connection {
         let since_us = *self.reply_since_us.get_or_insert_with(board::uptime_us);
         let until_us = since_us + REPLY_WAIT_US + self.sent_bytes * 1_000_000 / REPLY_BYTES_PER_SECOND_MIN;
         let index = self.index;
-        let len = self.wait(until_us, |network| network.send(index, bytes))?;
+        let len = self.wait(until_us, |sockets| sockets.send(index, bytes))?;
         if len == 0 {
             return Err(ConnectionError(ErrorKind::BrokenPipe));
         }

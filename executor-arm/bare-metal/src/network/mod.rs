@@ -2,7 +2,8 @@
 //!
 //! | module | what it is |
 //! | --- | --- |
-//! | [`stack`] | smoltcp's interface and sockets, the address, who has sent a request |
+//! | [`stack`] | smoltcp's interface, and its address |
+//! | [`sockets`] | which sockets listen, are served, or have a request |
 //! | [`gate`] | backpressure: a connection that no socket is free for is not refused, but tried again by its client |
 //! | [`connection`] | a connection as `embedded_io` sees it, whose reads and writes have deadlines |
 //!
@@ -11,12 +12,14 @@
 
 pub mod connection;
 mod gate;
+mod sockets;
 mod stack;
 
 use crate::one_core::Mutex;
 
 pub use gate::Gate;
-pub use stack::{Network, Port, SocketStorage};
+pub use sockets::{Port, Sockets};
+pub use stack::Network;
 
 /// How a board is reached.
 #[derive(Clone, Copy, Debug)]
@@ -52,20 +55,8 @@ pub enum Io {
 pub(crate) trait Operations: Send {
     /// Let frames in and out.
     fn poll(&mut self, now_us: u64);
-    /// A connection that has a request, of those that nobody serves: it is the caller's until [`Operations::release`].
-    fn claim(&mut self, now_us: u64) -> Option<(usize, Port)>;
-    /// Whether another connection than those that are served has a request.
-    fn others_wait(&mut self, now_us: u64) -> bool;
-    /// The request of a connection has been served.
-    fn release(&mut self, index: usize, is_kept: bool, now_us: u64);
-    fn receive(&mut self, index: usize, into: &mut [u8]) -> Io;
-    /// Copy what has come without taking it. So many bytes.
-    fn peek(&mut self, index: usize, into: &mut [u8]) -> usize;
-    fn send(&mut self, index: usize, bytes: &[u8]) -> Io;
-    /// Whether the client has closed its connection, or its half of it.
-    fn has_gone(&mut self, index: usize) -> bool;
-    /// Whether bytes have come that were not read.
-    fn has_sent(&mut self, index: usize) -> bool;
+    /// Its sockets. What they are told leaves with the next poll.
+    fn sockets(&mut self) -> &mut Sockets;
 }
 
 /// The one network. The timer's handler leaves it alone while the thread has it.

@@ -6,6 +6,7 @@ use core::ffi::{CStr, c_char};
 use core::ops::Range;
 use core::ptr::{self, NonNull};
 
+use action_bundle::Kind;
 use wamr_sys as sys;
 
 use super::super::budget::{Budget, Share};
@@ -106,21 +107,30 @@ pub struct Export<'m> {
 
 impl Module {
     /// Load `range` of `bytes`: a Wasm or an AOT module, which WAMR tells apart by their magic numbers. If the engine has to
-    /// keep them, they are kept where they are or, if they are in place, copied, at the budget's expense.
+    /// keep them, they are kept where they are or, if they are in place, copied, at the budget's expense. (Native code is only
+    /// read, and so taken from permanent memory as it is.)
     ///
     /// # Errors
     /// [`NotLoaded`]
-    pub fn load(bytes: Body<'_, Buffer>, range: Range<usize>, budget: &Arc<Budget>) -> Result<Self, NotLoaded> {
+    pub fn load(
+        bytes: Body<'_, Buffer>,
+        range: Range<usize>,
+        kind: Kind,
+        budget: &Arc<Budget>,
+    ) -> Result<Self, NotLoaded> {
         let code = bytes.as_ref().get(range.clone()).unwrap_or_default();
         let size = u32::try_from(code.len()).unwrap_or(u32::MAX);
         // SAFETY: border.c: reads `size` bytes.
         let keeps_bytes = unsafe { sys::wamr_sys_keeps_bytes(code.as_ptr(), size) };
+        let copied = || {
+            let mut copy = Buffer::new(budget, code.len()).map_err(|OutOfMemory| NotLoaded::OutOfMemory)?;
+            copy.as_mut().copy_from_slice(code);
+            Ok((Body::Owned(copy), 0..code.len()))
+        };
         let (mut bytes, range) = match bytes {
-            Body::InPlace(_) if keeps_bytes => {
-                let mut copy = Buffer::new(budget, code.len()).map_err(|OutOfMemory| NotLoaded::OutOfMemory)?;
-                copy.as_mut().copy_from_slice(code);
-                (Body::Owned(copy), 0..code.len())
-            }
+            Body::InPlace(_) if keeps_bytes => copied()?,
+            // WAMR may write to a module.
+            Body::Permanent(_) if kind == Kind::Wasm => copied()?,
             Body::Owned(mut buffer) if keeps_bytes => {
                 // What follows the artifact (in a bundle, the portable module) is not kept with it.
                 buffer.cut_off(range.end);
@@ -128,12 +138,20 @@ impl Module {
             }
             bytes => (bytes, range),
         };
-        let code = bytes.as_mut().get_mut(range).unwrap_or_default();
+        let code = match &mut bytes {
+            Body::Permanent(bytes) => bytes.get(range).unwrap_or_default().as_ptr().cast_mut(),
+            bytes => bytes
+                .writable()
+                .and_then(|bytes| bytes.get_mut(range))
+                .unwrap_or_default()
+                .as_mut_ptr(),
+        };
         let mut error = ErrorText::new();
         let (error_text, error_size) = error.pointer_and_size();
-        // SAFETY: border.c: `code` is valid for reading and writing during the call; it stays where it is, and is kept
-        // below for as long as WAMR points into it.
-        let handle = unsafe { sys::wamr_sys_load(code.as_mut_ptr(), size, error_text, error_size) };
+        // SAFETY: border.c: `size` bytes at `code` are valid for reading and, but for native code in permanent memory, which
+        // WAMR only reads, for writing during the call; they stay where they are, and are kept below, or for good, for as long
+        // as WAMR points into them.
+        let handle = unsafe { sys::wamr_sys_load(code, size, error_text, error_size) };
         let handle = NonNull::new(handle).ok_or_else(|| NotLoaded::Module(error.message()))?;
         let kept = match bytes {
             Body::Owned(buffer) if keeps_bytes => Some(buffer),

@@ -19,6 +19,8 @@ struct wamr_sys_machine {
     struct wamr_sys_region pages;
     /* AOT code. Whole pages of 4 KiB; may be empty. */
     struct wamr_sys_region code;
+    /* Where code may run that lies there: what is executed and never written, as flash is. May be empty. */
+    struct wamr_sys_region flash;
     /* The lowest address of the stack that guests run on. */
     uint8_t *stack_limit;
     /* Microseconds since the start. */

@@ -145,6 +145,14 @@ wamr_sys_os_unmap_code(void *pages, size_t size)
     os_munmap(pages, size);
 }
 
+bool
+wamr_sys_runs_in_place(const void *code, size_t size)
+{
+    size_t offset = (size_t)((uintptr_t)code - (uintptr_t)wamr_sys_machine.flash.start);
+
+    return offset < wamr_sys_machine.flash.bytes && size <= wamr_sys_machine.flash.bytes - offset;
+}
+
 /* Of data only. Shrinks and grows where it lies, if the pages behind it are free; else it moves. What is new is zero. */
 void *
 os_mremap(void *address, size_t old_size, size_t new_size)
