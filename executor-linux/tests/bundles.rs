@@ -331,13 +331,47 @@ fn native_code_runs_only_if_it_is_trusted() {
     assert_eq!(invoker.init(&bundle("add")), Ok(()));
     assert_mode(&wary, Mode::Interpreted);
     assert_eq!(invoker.run(&sum.0), sum.1);
+}
 
+#[test]
+fn any_native_code_runs_if_the_operator_says_so() {
+    let sum = (json!({"param1": 2, "param2": 2}), success(json!({"result": 4})));
     let reckless = server(Mode::Interpreted, &["--trust-any-aot"]);
     let invoker = Invoker::new(reckless.address);
-    assert_eq!(invoker.init(&native_only), Ok(()));
+    assert_eq!(invoker.init(&bundle("add-native-only")), Ok(()));
     assert_mode(&reckless, Mode::Native);
     assert_eq!(invoker.run(&sum.0), sum.1);
     assert!(reckless.stderr.text().contains("--trust-any-aot"), "it warns");
+}
+
+/// A bundle that says that another key than the trusted one has signed it: refused, or interpreted if it can be.
+#[test]
+fn native_code_of_another_key_never_runs() {
+    let of_another_key = |name: &str| {
+        let mut bundle = bundle(name);
+        // Behind the algorithm.
+        *signature_byte(&mut bundle, 1) ^= 1;
+        bundle
+    };
+    let server = server(Mode::Native, &[]);
+    let invoker = Invoker::new(server.address);
+    let Err(Activation::DeveloperError(reason)) = invoker.init(&of_another_key("add-native-only")) else {
+        panic!("another key's native code ran")
+    };
+    assert!(reason.as_str().unwrap().contains("does not trust"), "{reason}");
+    assert_eq!(invoker.init(&of_another_key("add")), Ok(()));
+    assert_mode(&server, Mode::Interpreted);
+    let outcome = invoker.run(&json!({"param1": 2, "param2": 2}));
+    assert_eq!(outcome, success(json!({"result": 4})));
+}
+
+/// The entry `manifest.sig`: one byte for the algorithm, 32 of the key, 64 of the signature.
+fn signature_byte(bundle: &mut [u8], at: usize) -> &mut u8 {
+    let name = b"manifest.sig";
+    let start = bundle.windows(name.len()).position(|bytes| bytes == name).unwrap();
+    // In a zip, the length of what lies between the name and the content stands before the name.
+    let between = usize::from(u16::from_le_bytes([bundle[start - 2], bundle[start - 1]]));
+    &mut bundle[start + name.len() + between + at]
 }
 
 /// One byte of the native code changed: its signature no longer speaks for it, and the bundle is refused.
@@ -362,28 +396,21 @@ fn changed_native_code_never_runs() {
 fn loaded_native_code_is_not_reached_by_a_bad_signature() {
     let key = bundles().join("demo.pub");
     let server = Server::invoker(&["--trust", key.to_str().unwrap()]);
-    let container = || {
-        let port = server.post("/start", "").json()["port"].as_u64().unwrap();
-        Invoker::new((server.address.ip(), u16::try_from(port).unwrap()).into())
-    };
+    let container = |id| Invoker::of_container(server.address, id);
     let signed = bundle("add-native-only");
     let mut forged = signed.clone();
-    let name = b"manifest.sig";
-    let start = forged.windows(name.len()).position(|bytes| bytes == name).unwrap();
-    // In a zip, the length of what lies between the name and the content stands before the name.
-    let between = usize::from(u16::from_le_bytes([forged[start - 2], forged[start - 1]]));
-    forged[start + name.len() + between + 96] ^= 1;
+    *signature_byte(&mut forged, 96) ^= 1;
 
     let sum = (json!({"param1": 2, "param2": 2}), success(json!({"result": 4})));
-    let trusted = container();
+    let trusted = container("trusted");
     assert_eq!(trusted.init(&signed), Ok(()));
     assert_eq!(trusted.run(&sum.0), sum.1);
-    let Err(Activation::DeveloperError(reason)) = container().init(&forged) else {
+    let Err(Activation::DeveloperError(reason)) = container("forged").init(&forged) else {
         panic!("the signature was not looked at")
     };
     assert!(reason.as_str().unwrap().contains("signature does not fit"), "{reason}");
     // A second one with the good signature shares what the first has loaded.
-    let second = container();
+    let second = container("second");
     assert_eq!(second.init(&signed), Ok(()));
     assert_eq!(second.run(&sum.0), sum.1);
 }

@@ -6,7 +6,7 @@ mod common;
 use std::io::{Cursor, Write};
 
 use action_bundle::manifest::{self, Abi, AotTarget, ArtifactRecord, Form, Head};
-use common::{Server, guests, run_body};
+use common::{Server, guests, init_body, run_body};
 use executor_core::wamr::node_target;
 use zip::CompressionMethod;
 use zip::write::{SimpleFileOptions, ZipWriter};
@@ -14,8 +14,11 @@ use zip::write::{SimpleFileOptions, ZipWriter};
 /// A feature that no CPU has.
 const FEATURE: &str = "of-the-future";
 
-/// A bundle of native code for every machine that this project knows, built for a CPU that is not made yet, and of a module.
-fn bundle_of_the_future(module: &[u8]) -> Vec<u8> {
+/// The instruction sets that this project knows.
+const TARGETS: &[&str] = &["x86_64", "aarch64v8", "armv7", "armv6", "thumbv7em"];
+
+/// A bundle of native code for these instruction sets, built for a CPU that is not made yet, and of a module if there is one.
+fn bundle_of_the_future(targets: &[&str], module: Option<&[u8]>) -> Vec<u8> {
     let native = b"\0aot\x06\0\0\0 never looked at";
     // The program under test may be for another processor than this test; version and format are the same.
     let here = node_target(&[]);
@@ -25,7 +28,10 @@ fn bundle_of_the_future(module: &[u8]) -> Vec<u8> {
         hash: *blake3::hash(bytes).as_bytes(),
         form,
     };
-    let entries = ["x86_64", "aarch64v8", "armv7", "armv6"].map(|target| (target, format!("test.{target}.aot")));
+    let entries: Vec<(&str, String)> = targets
+        .iter()
+        .map(|target| (*target, format!("test.{target}.aot")))
+        .collect();
     let mut records: Vec<ArtifactRecord<'_>> = entries
         .iter()
         .map(|(target, entry)| {
@@ -41,7 +47,7 @@ fn bundle_of_the_future(module: &[u8]) -> Vec<u8> {
             record(entry.as_str(), native, Form::Aot(target))
         })
         .collect();
-    records.push(record("test.wasm", module, Form::Wasm));
+    records.extend(module.map(|module| record("test.wasm", module, Form::Wasm)));
     let head = Head {
         name: "test",
         abi: Abi::Lean,
@@ -52,8 +58,9 @@ fn bundle_of_the_future(module: &[u8]) -> Vec<u8> {
     let mut writer = ZipWriter::new(Cursor::new(Vec::new()));
     let options = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
     let files = entries.iter().map(|(_, entry)| (entry.as_str(), &native[..]));
-    for (name, content) in [(manifest::ENTRY, manifest), ("test.wasm", module)]
+    for (name, content) in [(manifest::ENTRY, manifest)]
         .into_iter()
+        .chain(module.map(|module| ("test.wasm", module)))
         .chain(files)
     {
         writer.start_file(name, options).unwrap();
@@ -65,7 +72,7 @@ fn bundle_of_the_future(module: &[u8]) -> Vec<u8> {
 #[test]
 fn code_for_a_newer_cpu_is_skipped_and_the_log_says_what_is_missing() {
     let server = Server::action(&["--log", "info"]);
-    server.init(&bundle_of_the_future(&guests::echo()));
+    server.init(&bundle_of_the_future(TARGETS, Some(&guests::echo())));
     assert_eq!(server.post("/run", &run_body(r#"{"a":1}"#)).body, r#"{"a":1}"#);
     let text = server
         .stderr
@@ -77,6 +84,22 @@ fn code_for_a_newer_cpu_is_skipped_and_the_log_says_what_is_missing() {
         "{text}"
     );
     assert!(!text.contains("loaded native code"), "{text}");
+}
+
+#[test]
+fn code_for_other_machines_is_refused_with_a_reason_or_left_alone() {
+    let server = Server::action(&["--log", "info"]);
+    for (targets, reason) in [
+        (&["riscv64"][..], "another instruction set"),
+        (TARGETS, "needs CPU features"),
+    ] {
+        let response = server.post("/init", &init_body(&bundle_of_the_future(targets, None)));
+        assert_eq!(response.status, 502, "{}", response.body);
+        assert!(response.error().contains(reason), "{}", response.body);
+    }
+    server.init(&bundle_of_the_future(&["riscv64"], Some(&guests::echo())));
+    assert_eq!(server.post("/run", &run_body(r#"{"a":1}"#)).body, r#"{"a":1}"#);
+    assert!(!server.stderr.text().contains("loaded native code"));
 }
 
 #[test]

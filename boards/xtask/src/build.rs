@@ -1,5 +1,6 @@
 //! Building what the demo and the tests use: the executor, the tools, the actions and their bundles.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs};
@@ -24,6 +25,8 @@ pub struct Image {
     trust: Vec<String>,
     /// Bundles.
     bake: Vec<PathBuf>,
+    /// What the program's name ends with, for one that is kept beside the board's usual one.
+    extension: Option<&'static str>,
 }
 
 impl Image {
@@ -46,10 +49,32 @@ impl Image {
         let bundle = |path: &PathBuf| {
             fs::canonicalize(path).with_context(|| format!("--bake {}: there is no such file", path.display()))
         };
+        let bake: Vec<PathBuf> = bake.iter().map(bundle).collect::<Result<_>>()?;
+        let mut names = HashSet::new();
+        if let Some(path) = bake.iter().find(|path| !names.insert(path.file_stem())) {
+            bail!(
+                "--bake {}: another file has its name, and each container needs one of its own",
+                path.display()
+            );
+        }
         Ok(Image {
             trust: trust.iter().map(key).collect::<Result<_>>()?,
-            bake: bake.iter().map(bundle).collect::<Result<_>>()?,
+            bake,
+            extension: None,
         })
+    }
+
+    /// One that trusts no key and holds nothing, for the tests.
+    pub fn untrusting() -> Self {
+        Image::default().beside("untrusting")
+    }
+
+    /// Keep the program beside the board's usual one.
+    pub fn beside(self, extension: &'static str) -> Self {
+        Image {
+            extension: Some(extension),
+            ..self
+        }
     }
 }
 
@@ -57,11 +82,6 @@ impl Image {
 pub fn program(project: &Project, board: &Board) -> PathBuf {
     let folder = project.target.join("boards").join(&board.name);
     folder.join(&board.build.package)
-}
-
-/// Where the image of a board is kept that trusts no key, for the tests.
-pub fn untrusting(program: &Path) -> PathBuf {
-    program.with_extension("untrusting")
 }
 
 /// The executor for a board. Boards of one target share what is built for it, but not the program. One without an operating
@@ -160,6 +180,9 @@ pub fn executor_with(
     let mut kept = program(project, board);
     if let Some(feature) = feature {
         kept.set_file_name(format!("{package}-{feature}"));
+    }
+    if let Some(extension) = image.extension {
+        kept.set_extension(extension);
     }
     fs::create_dir_all(kept.parent().context("it lies in a folder")?)?;
     // A program that still runs may be replaced, but not written to.
@@ -364,4 +387,29 @@ pub fn bundle(
         .envs(toolchain.environment());
     shell.run(&format!("bundle {}", bundle.name), &mut command)?;
     Ok(output)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails so")]
+    use super::*;
+
+    #[test]
+    fn baked_actions_have_names_of_their_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str| {
+            let path = folder.path().join(name);
+            fs::write(&path, "").unwrap();
+            path
+        };
+        let (board, files) = (
+            Board::find("mps2-an500").unwrap(),
+            ["add.zip", "echo.zip", "add.wasm"].map(file),
+        );
+        assert!(Image::new(&board, &[], &files[..2]).is_ok());
+        let error = Image::new(&board, &[], &files).unwrap_err().to_string();
+        assert!(error.contains("add.wasm: another file has its name"), "{error}");
+        assert!(Image::new(&board, &[], &[folder.path().join("gone.zip")]).is_err());
+        assert!(Image::new(&Board::find("rpi-4").unwrap(), &[], &files[..1]).is_err());
+    }
 }

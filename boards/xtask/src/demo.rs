@@ -25,6 +25,14 @@ pub struct Demonstration {
     pub bundles: [(&'static str, PathBuf); 2],
 }
 
+impl Demonstration {
+    /// The bundle with native code.
+    pub fn native(&self) -> &Path {
+        let [_, (_, native)] = &self.bundles;
+        native
+    }
+}
+
 /// Build all of it.
 pub fn prepare(project: &Project, shell: Shell, board: &Board, toolchains: &Toolchains) -> Result<Demonstration> {
     let executor = build::executor(project, shell, board, &toolchains.board)?;

@@ -30,6 +30,9 @@ pub struct Emulate {
     /// The image, if not the one that `cargo xtask build` has made last
     #[arg(long, value_name = "PATH")]
     image: Option<PathBuf>,
+    /// The image to take instead if no key is given, as a program has none then
+    #[arg(long, value_name = "PATH", hide = true)]
+    untrusting: Option<PathBuf>,
     /// The folder of what is slow to make
     #[arg(long, value_name = "PATH")]
     pub cache: Option<PathBuf>,
@@ -88,12 +91,9 @@ pub fn emulate(project: &Project, arguments: &Emulate) -> Result<ExitCode> {
         bail!("an emulated board listens on 127.0.0.1 only");
     }
     check_trust(&image, &arguments.trust)?;
-    // A program that is given no key trusts none.
-    let untrusting = crate::build::untrusting(&image);
-    let image = if arguments.trust.is_empty() && untrusting.is_file() {
-        untrusting
-    } else {
-        image
+    let image = match &arguments.untrusting {
+        Some(untrusting) if arguments.trust.is_empty() => untrusting.clone(),
+        _ => image,
     };
     let qemu = Qemu::find(project, &board)?;
     for _ in 0..ATTEMPTS {

@@ -35,6 +35,17 @@ impl Connection {
     /// Send `body` to `path` and wait for the reply.
     pub fn post(&mut self, path: &str, body: &str) -> Result<Reply> {
         self.send(path, body)?;
+        self.receive()
+    }
+
+    /// Ask for `path` and wait for the reply.
+    pub fn get(&mut self, path: &str) -> Result<Reply> {
+        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        self.0.write_all(request.as_bytes())?;
+        self.receive()
+    }
+
+    fn receive(&mut self) -> Result<Reply> {
         let mut bytes = Vec::new();
         let mut chunk = [0; 16 * 1024];
         loop {

@@ -19,7 +19,7 @@ use crate::resident;
 
 /// What `add` is asked, and what it has to answer.
 pub const INPUT: &str = r#"{"value":{"param1":2,"param2":2}}"#;
-const ANSWER: &str = r#"{"result":4}"#;
+pub const ANSWER: &str = r#"{"result":4}"#;
 
 /// Times, sorted.
 pub struct Times(Vec<Duration>);
@@ -118,9 +118,14 @@ impl Invoker {
     }
 
     /// Let it end by itself: it drains first.
-    pub fn end(mut self) -> Result<()> {
+    pub fn end(self) -> Result<()> {
         let status = Command::new("kill").arg(self.child.id().to_string()).status()?;
         ensure!(status.success(), "the invoker has ended before its time");
+        self.wait()
+    }
+
+    /// Wait until it has ended.
+    pub fn wait(mut self) -> Result<()> {
         let status = self.child.wait()?;
         ensure!(status.success(), "the invoker ended with {status}");
         Ok(())

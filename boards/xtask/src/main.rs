@@ -1,5 +1,6 @@
 //! `cargo xtask`: the build driver.
 
+mod baked;
 mod build;
 mod demo;
 mod deny;
@@ -14,6 +15,7 @@ mod measure;
 mod miri;
 mod project;
 mod resident;
+mod running;
 mod shell;
 mod sizes;
 mod soak;
@@ -257,9 +259,8 @@ fn run(arguments: &Arguments) -> Result<ExitCode> {
         }
         Task::Instructions { boards, write } => {
             let boards = if boards.is_empty() {
-                // Only the instructions of a process can be counted.
                 let mut tested = found(test::TESTED)?;
-                tested.retain(|board| board.bare.is_none());
+                tested.retain(|board| !matches!(board.run, Run::HardwareOnly {}));
                 tested
             } else {
                 found(boards)?

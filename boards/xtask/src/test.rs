@@ -1,6 +1,5 @@
 //! `cargo xtask test`: every test, as steps with a name, a time and a result.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
@@ -14,8 +13,8 @@ use crate::shell::Shell;
 use crate::system::{self, Need};
 use crate::toolchain::{Source, Toolchain, Toolchains};
 use crate::{
-    BARE_TARGET, WASM_TARGETS, demo, deny, evaluate, fuzz, instructions, miri, provide_for_board, provide_targets,
-    sizes, soak, wedge,
+    BARE_TARGET, WASM_TARGETS, baked, demo, deny, evaluate, fuzz, instructions, miri, provide_for_board,
+    provide_targets, sizes, soak, wedge,
 };
 
 /// One step.
@@ -119,6 +118,11 @@ const BOARD_STEPS: &[OfBoard] = &[
         run: |context| demo::demo(context.project, context.shell, context.board, &context.toolchains),
     },
     SIZES,
+    Step {
+        name: "instructions",
+        what: "an /init and a /run take as many instructions as boards/instructions.toml says",
+        run: |context| instructions::check(context.project, context.shell, context.board, &context.toolchains),
+    },
 ];
 
 /// All that there is for a board whose program runs nowhere here.
@@ -128,13 +132,6 @@ const SIZES: OfBoard = Step {
     run: |context| sizes::check(context.project, context.shell, context.board, &context.toolchains),
 };
 
-/// For each board whose program is a process here, in an emulator or not.
-const PROCESS_STEPS: &[OfBoard] = &[Step {
-    name: "instructions",
-    what: "an /init and a /run take as many instructions as boards/instructions.toml says",
-    run: |context| instructions::check(context.project, context.shell, context.board, &context.toolchains),
-}];
-
 /// For each board whose program runs here as it is: an emulator's memory and descriptors would be counted with it.
 const NATIVE_STEPS: &[OfBoard] = &[Step {
     name: "soak",
@@ -143,17 +140,24 @@ const NATIVE_STEPS: &[OfBoard] = &[Step {
 }];
 
 /// For each board without an operating system.
-const BARE_STEPS: &[OfBoard] = &[Step {
-    name: "faults",
-    what: "a board that hangs or faults resets itself, and its next boot tells why",
-    run: |context| {
-        wedge::check(
-            context.project,
-            context.board,
-            &build::program(context.project, context.board),
-        )
+const BARE_STEPS: &[OfBoard] = &[
+    Step {
+        name: "baked",
+        what: "an image with actions in it is ready when it has booted, and tells what it holds",
+        run: |context| baked::check(context.project, context.shell, context.board, &context.toolchains),
     },
-}];
+    Step {
+        name: "faults",
+        what: "a board that hangs or faults resets itself, and its next boot tells why",
+        run: |context| {
+            wedge::check(
+                context.project,
+                context.board,
+                &build::program(context.project, context.board),
+            )
+        },
+    },
+];
 
 /// The boards that are tested with the project: each architecture once.
 pub const TESTED: &[&str] = &[
@@ -174,7 +178,6 @@ const FLEET: &[&str] = &["linux-amd64", "rpi-4", "rpi-2", "rpi-zero", "mps2-an50
 pub fn steps() -> impl Iterator<Item = (&'static str, &'static str)> {
     let of_boards = BOARD_STEPS
         .iter()
-        .chain(PROCESS_STEPS)
         .chain(NATIVE_STEPS)
         .chain(BARE_STEPS)
         .map(|step| (step.name, step.what));
@@ -209,7 +212,6 @@ pub fn test(project: &Project, shell: Shell, boards: &[Board], only: &[String], 
     }
     if !BOARD_STEPS
         .iter()
-        .chain(PROCESS_STEPS)
         .chain(NATIVE_STEPS)
         .chain(BARE_STEPS)
         .any(|step| is_wanted(step.name))
@@ -238,8 +240,8 @@ pub fn test(project: &Project, shell: Shell, boards: &[Board], only: &[String], 
 /// A board's steps, by how its program is run here.
 fn steps_of(board: &Board) -> impl Iterator<Item = &'static OfBoard> {
     let lists: &[&[OfBoard]] = match board.run {
-        Run::Native => &[BOARD_STEPS, PROCESS_STEPS, NATIVE_STEPS],
-        Run::QemuUser { .. } => &[BOARD_STEPS, PROCESS_STEPS],
+        Run::Native => &[BOARD_STEPS, NATIVE_STEPS],
+        Run::QemuUser { .. } => &[BOARD_STEPS],
         Run::QemuSystem { .. } => &[BOARD_STEPS, BARE_STEPS],
         Run::HardwareOnly {} => &[&[SIZES]],
     };
@@ -553,7 +555,7 @@ fn fallback(context: &Context<'_>) -> Result<()> {
 }
 
 /// What speaks to a board without an operating system, and what of it needs one: processes and their signals and variables,
-/// files, threads, or options of the command line.
+/// files, threads, containers with ports of their own, more memory than a board has, or options of the command line.
 const WITHOUT_A_SYSTEM: &[(&str, &[&str])] = &[
     ("conversations", &[]),
     (
@@ -571,12 +573,45 @@ const WITHOUT_A_SYSTEM: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "bundles",
+        &[
+            "any_native_code_runs",
+            "blocking_actions",
+            "filesys_needs",
+            "native_code_cannot_be_written", // of /proc
+        ],
+    ),
+    ("choice", &["the_start_says"]),
+    (
         "deadline",
         &[
             "a_client_that_goes",
             "at_the_nodes_maximum",
             "many_endless_guests",
             "the_command_ends",
+        ],
+    ),
+    (
+        "hostile_http",
+        &[
+            "a_crowd_of_idle_connections",
+            "a_pause_is_not_held", // of more clients than a board has sockets
+            "chunks_of_a_large_bundle",
+            "slow_clients_do_not_stop",
+        ],
+    ),
+    (
+        "invoker",
+        &[
+            "a_busy_container",
+            "a_thousand_containers",
+            "each_container_has_a_port",
+            "idle_containers_are_removed",
+            "logs_pass_without_sentinels",
+            "ports_come_from_the_range",
+            "results_can_be_dressed",
+            "runs_leave_nothing",
+            "the_container_that_is_idle_for_longest",
         ],
     ),
 ];
@@ -586,12 +621,12 @@ fn sockets(context: &BoardContext<'_>) -> Result<()> {
     let BoardContext {
         project, shell, board, ..
     } = context;
-    let executor = project
-        .target
-        .join("boards")
-        .join(&board.name)
-        .join(&board.build.package);
-    let command = build::command(project, board, &executor);
+    let mut command = build::command(project, board, &build::program(project, board));
+    if board.bare.is_some() {
+        let image = build::Image::untrusting();
+        let untrusting = build::executor_with(project, *shell, board, &context.toolchains.board, &image, None)?;
+        command.arg("--untrusting").arg(untrusting);
+    }
     let words: Vec<&str> = [command.get_program()]
         .into_iter()
         .chain(command.get_args())
@@ -601,13 +636,6 @@ fn sockets(context: &BoardContext<'_>) -> Result<()> {
     let mut cargo = project.cargo();
     cargo.args(["test", "--package", "executor-linux"]);
     if board.bare.is_some() {
-        let (untrusting, image) = (build::untrusting(&executor), build::Image::default());
-        let trusting = fs::read(&executor)?;
-        fs::copy(
-            build::executor_with(project, *shell, board, &context.toolchains.board, &image, None)?,
-            &untrusting,
-        )?;
-        fs::write(&executor, trusting)?;
         cargo.args(WITHOUT_A_SYSTEM.iter().flat_map(|(test, _)| ["--test", test]));
         cargo.args(["--", "--test-threads", "2"]);
         cargo.args(
@@ -664,7 +692,7 @@ mod tests {
         let mut names: Vec<_> = steps().map(|(name, _)| name).chain(["setup", "build"]).collect();
         names.sort_unstable();
         names.dedup();
-        let of_boards = BOARD_STEPS.len() + PROCESS_STEPS.len() + NATIVE_STEPS.len() + BARE_STEPS.len();
+        let of_boards = BOARD_STEPS.len() + NATIVE_STEPS.len() + BARE_STEPS.len();
         assert_eq!(names.len(), STEPS.len() + of_boards + 2);
     }
 }

@@ -4,13 +4,10 @@
 //! is. That is where it waits for an interrupt: an instruction of what writes the log would be met again by the last words. After
 //! the reset the program is as it was.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::Path;
-use std::process::{Child, Stdio};
-use std::sync::mpsc::{self, Receiver};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use boards::Board;
@@ -19,9 +16,7 @@ use crate::build;
 use crate::emulate::free_port;
 use crate::http::Connection;
 use crate::project::Project;
-
-/// Longer than any watchdog waits, on a machine that is busy.
-const PATIENCE: Duration = Duration::from_secs(60);
+use crate::running::{PATIENCE, Running};
 
 /// An instruction that is put where the processor is, and how the next boot has to name what came of it.
 struct Wedge {
@@ -62,12 +57,9 @@ pub fn check(project: &Project, board: &Board, program: &Path) -> Result<()> {
 
 fn one(project: &Project, board: &Board, program: &Path, wedge: &Wedge) -> Result<()> {
     let debugger = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()?));
-    let mut running = Running::start(project, board, program, debugger)?;
-    let told = running.wait("listening on 127.0.0.1:")?;
-    let address: SocketAddr = told
-        .split_whitespace()
-        .find_map(|word| word.parse().ok())
-        .with_context(|| format!("no address in `{told}`"))?;
+    let mut command = build::command(project, board, program);
+    command.args(["--qemu=-gdb", &format!("--qemu=tcp:{debugger}"), "action"]);
+    let mut running = Running::start(command)?;
     let (wait, instruction): (&[u8], &[u8]) = if board.build.rust_target.starts_with("aarch64") {
         (&WAIT_AARCH64, &wedge.aarch64)
     } else {
@@ -80,7 +72,7 @@ fn one(project: &Project, board: &Board, program: &Path, wedge: &Wedge) -> Resul
     // The board's own address.
     running.wait("listening on ")?;
     // No action is there: whatever is said to that, somebody answers.
-    Connection::open(address)?.post("/run", "{}")?;
+    Connection::open(running.address)?.post("/run", "{}")?;
     Ok(())
 }
 
@@ -97,54 +89,6 @@ fn stop_behind(address: SocketAddr, board: &Board, wait: &[u8]) -> Result<(Debug
         debugger.detach()?;
     }
     bail!("it never waits for an interrupt")
-}
-
-/// A board that runs, ended when it goes out of scope.
-struct Running {
-    child: Child,
-    lines: Receiver<String>,
-}
-
-impl Running {
-    fn start(project: &Project, board: &Board, program: &Path, debugger: SocketAddr) -> Result<Self> {
-        let mut child = build::command(project, board, program)
-            .args(["--qemu=-gdb", &format!("--qemu=tcp:{debugger}"), "action"])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()?;
-        let log = child.stderr.take().context("standard error is piped")?;
-        let (sender, lines) = mpsc::channel();
-        // It ends with the board.
-        thread::spawn(move || {
-            for line in BufReader::new(log).lines().map_while(Result::ok) {
-                if sender.send(line).is_err() {
-                    return;
-                }
-            }
-        });
-        Ok(Running { child, lines })
-    }
-
-    /// The next line of the log with this in it.
-    fn wait(&mut self, text: &str) -> Result<String> {
-        let until = Instant::now() + PATIENCE;
-        loop {
-            let left = until.saturating_duration_since(Instant::now());
-            match self.lines.recv_timeout(left) {
-                Ok(line) if line.contains(text) => return Ok(line),
-                Ok(_) => {}
-                Err(_) => bail!("its log does not say `{text}`"),
-            }
-        }
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
 
 /// As much of GDB's remote protocol as this needs: `$text#sum`, each acknowledged by `+`.

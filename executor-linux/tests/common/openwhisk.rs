@@ -30,6 +30,8 @@ pub enum Activation {
 /// One container, from the invoker's side.
 pub struct Invoker {
     address: SocketAddr,
+    /// Before each path: of a container that is reached by its id.
+    prefix: String,
     /// The action's `limits.timeout`.
     timeout: Duration,
 }
@@ -38,7 +40,16 @@ impl Invoker {
     pub fn new(address: SocketAddr) -> Self {
         Invoker {
             address,
+            prefix: String::new(),
             timeout: Duration::from_secs(60),
+        }
+    }
+
+    /// A container by its id, on the address of many.
+    pub fn of_container(address: SocketAddr, id: &str) -> Self {
+        Invoker {
+            prefix: format!("/{id}"),
+            ..Invoker::new(address)
         }
     }
 
@@ -90,8 +101,9 @@ impl Invoker {
         stream.set_read_timeout(Some(self.timeout)).unwrap();
         write!(
             stream,
-            "POST {path} HTTP/1.1\r\nAccept: application/json\r\nContent-Type: application/json\r\n\
+            "POST {}{path} HTTP/1.1\r\nAccept: application/json\r\nContent-Type: application/json\r\n\
              Content-Length: {}\r\nHost: {}\r\nConnection: Keep-Alive\r\nUser-Agent: Apache-HttpClient/4.5.5\r\n\r\n{body}",
+            self.prefix,
             body.len(),
             self.address
         )

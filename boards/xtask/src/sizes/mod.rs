@@ -1,5 +1,7 @@
 //! `cargo xtask sizes`: what each board's executor takes, held against the committed table.
 
+mod bare;
+
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::fs;
@@ -7,21 +9,22 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
-use boards::{Bare, Board};
+use boards::Board;
 use object::{Object, ObjectSection};
 use serde::{Deserialize, Serialize};
 
+use self::bare::BareSizes;
 use crate::demo::{self, Demonstration};
 use crate::invoker::{Invoker, Then};
 use crate::project::Project;
 use crate::shell::Shell;
-use crate::toolchain::{Toolchain, Toolchains};
+use crate::toolchain::Toolchains;
 
 /// Containers among which the memory of a warm one is counted. Memory comes in pages and arenas: among few, one of those
 /// would show.
 const CONTAINERS: usize = 400;
 /// The same for containers of which each has another action.
-const ACTIONS: usize = 100;
+const ACTIONS: u64 = 100;
 
 /// Compilers differ a little from version to version, and so does what they make.
 const FILE_TOLERANCE_PERCENT: u64 = 5;
@@ -51,60 +54,57 @@ pub struct Sizes {
     interpreted_action: u64,
 }
 
-/// What the program of a board without an operating system takes, in bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct BareSizes {
-    /// Of the flash.
-    flash: u64,
-    /// Static memory with stacks.
-    ram: u64,
-}
-
-/// What a board's executor takes.
+/// What a board takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
-enum Entry {
+enum OfBoard {
+    /// As a process.
     Process(Sizes),
+    /// Without an operating system.
     Bare(BareSizes),
 }
 
-/// One number of an entry.
-struct Quantity {
-    name: &'static str,
-    bytes: u64,
-    /// What does not matter.
+type Table = BTreeMap<String, OfBoard>;
+
+/// One number, and how much another may differ from it.
+struct Row {
+    what: &'static str,
+    value: u64,
     tolerance: u64,
 }
 
-impl Entry {
-    fn quantities(&self) -> Vec<Quantity> {
-        let quantity = |name, bytes: u64, percent, least: u64| Quantity {
-            name,
-            bytes,
-            tolerance: least.max(bytes * percent / 100),
-        };
-        let file = |name, bytes| quantity(name, bytes, FILE_TOLERANCE_PERCENT, 0);
-        let memory = |name, bytes, least| quantity(name, bytes, MEMORY_TOLERANCE_PERCENT, least);
-        match *self {
-            Entry::Bare(BareSizes { flash, ram }) => vec![file("flash", flash), file("ram", ram)],
-            Entry::Process(sizes) => vec![
-                file("binary", sizes.binary),
-                file("text", sizes.text),
-                memory("idle", sizes.idle, MEMORY_TOLERANCE_BYTES),
-                memory(
-                    "interpreted_container",
-                    sizes.interpreted_container,
-                    CONTAINER_TOLERANCE_BYTES,
-                ),
-                memory("interpreted_action", sizes.interpreted_action, 0),
-                memory("aot_container", sizes.aot_container, CONTAINER_TOLERANCE_BYTES),
-            ],
-        }
+fn row(what: &'static str, value: u64, tolerance: u64) -> Row {
+    Row { what, value, tolerance }
+}
+
+impl Sizes {
+    fn rows(&self) -> Vec<Row> {
+        let percent = |value, percent| value * percent / 100;
+        let file = |what, value| row(what, value, percent(value, FILE_TOLERANCE_PERCENT));
+        let memory = |what, value, least| row(what, value, percent(value, MEMORY_TOLERANCE_PERCENT).max(least));
+        vec![
+            file("binary", self.binary),
+            file("text", self.text),
+            memory("idle", self.idle, MEMORY_TOLERANCE_BYTES),
+            memory(
+                "interpreted_container",
+                self.interpreted_container,
+                CONTAINER_TOLERANCE_BYTES,
+            ),
+            memory("interpreted_action", self.interpreted_action, 0),
+            memory("aot_container", self.aot_container, CONTAINER_TOLERANCE_BYTES),
+        ]
     }
 }
 
-type Table = BTreeMap<String, Entry>;
+impl OfBoard {
+    fn rows(&self) -> Vec<Row> {
+        match self {
+            OfBoard::Process(sizes) => sizes.rows(),
+            OfBoard::Bare(sizes) => sizes.rows(),
+        }
+    }
+}
 
 const HEAD: &str = "\
 # What each board's executor takes, in bytes: `cargo xtask sizes` measures it, `cargo xtask sizes --write` writes this file.
@@ -113,7 +113,8 @@ const HEAD: &str = "\
 # *_container: what one more warm container of `add` adds to it, beside others; interpreted_action: what the first container
 # of another action of that size adds. Of emulated boards, the emulator's own memory is left out.
 #
-# Of boards without an operating system: flash without what is baked in; ram: static memory with stacks.
+# Without an operating system: flash, and ram with the stacks; and how many warm containers of `add` fit beside each other, all
+# of one content (same) or each of another (different), with what one takes.
 ";
 
 /// Measure the boards, print the table, and compare or write it.
@@ -121,7 +122,7 @@ pub fn sizes(project: &Project, shell: Shell, boards: &[Board], is_written: bool
     let mut measured = Table::new();
     for board in boards {
         let toolchains = crate::provide(project, shell, board, is_agreed)?;
-        measured.insert(board.name.clone(), measure(project, shell, board, &toolchains)?);
+        measured.insert(board.name.clone(), of_board(project, shell, board, &toolchains)?);
     }
     print!("{}", table(&measured));
     if is_written {
@@ -136,62 +137,21 @@ pub fn sizes(project: &Project, shell: Shell, boards: &[Board], is_written: bool
     Ok(ExitCode::SUCCESS)
 }
 
-/// What a board without an operating system has in flash, and its static memory with stacks, held against its budgets.
-fn measure_bare(
-    project: &Project,
-    shell: Shell,
-    board: &Board,
-    bare: &Bare,
-    toolchain: &Toolchain,
-) -> Result<BareSizes> {
-    let program = crate::build::executor(project, shell, board, toolchain)?;
-    let (flash, ram) = flash_and_ram(&program, bare)?;
-    let kib = |bytes: u64| bytes as f64 / 1024.0;
-    println!(
-        "{}: flash {:.1} KiB of {}, static memory and stacks {:.1} KiB of {}",
-        board.name,
-        kib(flash),
-        bare.flash_max_kib,
-        kib(ram),
-        bare.ram_max_kib
-    );
-    if flash > bare.flash_max_kib * 1024 || ram > bare.ram_max_kib * 1024 {
-        bail!("{} is beyond the budgets of its board.toml", board.name);
-    }
-    Ok(BareSizes { flash, ram })
-}
-
-/// The sections that lie in flash, or are copied from there at the start; and those that lie in RAM.
-fn flash_and_ram(program: &Path, bare: &Bare) -> Result<(u64, u64)> {
-    let bytes = fs::read(program).with_context(|| format!("cannot read {}", program.display()))?;
-    let file = object::File::parse(&*bytes).with_context(|| format!("{} is not a program", program.display()))?;
-    let within = |address: u64, area: boards::Area| (area.start..area.start + area.kib * 1024).contains(&address);
-    let (mut flash, mut ram) = (0, (bare.stack_kib + bare.handler_stack_kib) * 1024);
-    for section in file.sections().filter(|section| section.size() > 0) {
-        let is_loaded = matches!(section.flags(), object::SectionFlags::Elf { sh_flags } if sh_flags & 2 != 0);
-        if is_loaded && within(section.address(), bare.flash) {
-            flash += section.size();
-        } else if is_loaded && within(section.address(), bare.ram) {
-            ram += section.size();
-            if section.kind() == object::SectionKind::Data {
-                flash += section.size();
-            }
-        }
-    }
-    Ok((flash, ram))
-}
-
 /// Measure one board, and compare it with the committed table.
 pub fn check(project: &Project, shell: Shell, board: &Board, toolchains: &Toolchains) -> Result<()> {
-    let measured = Table::from([(board.name.clone(), measure(project, shell, board, toolchains)?)]);
+    let measured = Table::from([(board.name.clone(), of_board(project, shell, board, toolchains)?)]);
     print!("{}", table(&measured));
     compare(&committed(project)?, &measured)
 }
 
-fn measure(project: &Project, shell: Shell, board: &Board, toolchains: &Toolchains) -> Result<Entry> {
-    if let Some(bare) = &board.bare {
-        return measure_bare(project, shell, board, bare, &toolchains.board).map(Entry::Bare);
+fn of_board(project: &Project, shell: Shell, board: &Board, toolchains: &Toolchains) -> Result<OfBoard> {
+    match &board.bare {
+        Some(bare) => bare::measure(project, shell, board, bare, toolchains).map(OfBoard::Bare),
+        None => measure(project, shell, board, toolchains).map(OfBoard::Process),
     }
+}
+
+fn measure(project: &Project, shell: Shell, board: &Board, toolchains: &Toolchains) -> Result<Sizes> {
     let demonstration = demo::prepare(project, shell, board, toolchains)?;
     let start = |containers_max| {
         let Demonstration {
@@ -217,14 +177,14 @@ fn measure(project: &Project, shell: Shell, board: &Board, toolchains: &Toolchai
         &module,
         actions.iter().map(PathBuf::as_path),
     )?;
-    Ok(Entry::Process(Sizes {
+    Ok(Sizes {
         binary,
         text,
         idle,
         interpreted_container,
         aot_container,
         interpreted_action,
-    }))
+    })
 }
 
 /// What the containers of `bundles` take each, when there is one of `first` already, which brings what all share.
@@ -243,10 +203,8 @@ fn different_actions(module: &Path, folder: &Path) -> Result<Vec<PathBuf>> {
     let module = fs::read(module).with_context(|| format!("cannot read {}", module.display()))?;
     (0..ACTIONS)
         .map(|number| {
-            // Section 0; 5 bytes; a name of 4.
-            let section = format!("\0\x05\x04{number:04}");
             let path = folder.join(format!("{number}.wasm"));
-            fs::write(&path, [&module, section.as_bytes()].concat())?;
+            fs::write(&path, bare::different_module(&module, number))?;
             Ok(path)
         })
         .collect()
@@ -277,16 +235,12 @@ fn compare(committed: &Table, measured: &Table) -> Result<()> {
             writeln!(differences, "  {board} is not in it")?;
             continue;
         };
-        for (then, now) in then.quantities().iter().zip(now.quantities()) {
-            if then.name != now.name {
-                writeln!(differences, "  {board} was a board of another kind")?;
-                break;
-            }
-            if then.bytes.abs_diff(now.bytes) > then.tolerance {
+        for (then, now) in then.rows().into_iter().zip(now.rows()) {
+            if then.what != now.what || then.value.abs_diff(now.value) > then.tolerance {
                 writeln!(
                     differences,
                     "  {board}: {} was {}, is {}",
-                    now.name, then.bytes, now.bytes
+                    then.what, then.value, now.value
                 )?;
             }
         }
@@ -297,30 +251,31 @@ fn compare(committed: &Table, measured: &Table) -> Result<()> {
     bail!("boards/sizes.toml says something else:\n{differences}if that is as it should be: cargo xtask sizes --write")
 }
 
-/// For people. Boards without an operating system have lines of their own by then.
+/// For people.
 fn table(sizes: &Table) -> String {
-    let of_processes: Vec<_> = sizes
-        .iter()
-        .filter_map(|(board, entry)| match entry {
-            Entry::Process(sizes) => Some((board, sizes)),
-            Entry::Bare(_) => None,
-        })
-        .collect();
-    if of_processes.is_empty() {
-        return String::new();
-    }
-    let mut text = format!(
-        "{:<12} {:>11} {:>11} {:>11} {:>24} {:>16} {:>27}\n",
-        "board",
-        "binary",
-        ".text",
-        "idle",
-        "+ container, interpreted",
-        "+ container, AOT",
-        "+ other action, interpreted"
-    );
+    let mut text = String::new();
+    let mut others = String::new();
     let kib = |bytes: u64| format!("{:.1} KiB", bytes as f64 / 1024.0);
-    for (board, sizes) in of_processes {
+    for (board, sizes) in sizes {
+        let sizes = match sizes {
+            OfBoard::Process(sizes) => sizes,
+            OfBoard::Bare(sizes) => {
+                others += &sizes.describe(board);
+                continue;
+            }
+        };
+        if text.is_empty() {
+            text += &format!(
+                "{:<12} {:>11} {:>11} {:>11} {:>24} {:>16} {:>27}\n",
+                "board",
+                "binary",
+                ".text",
+                "idle",
+                "+ container, interpreted",
+                "+ container, AOT",
+                "+ other action, interpreted"
+            );
+        }
         text += &format!(
             "{board:<12} {:>11} {:>11} {:>11} {:>24} {:>16} {:>27}\n",
             kib(sizes.binary),
@@ -331,7 +286,7 @@ fn table(sizes: &Table) -> String {
             kib(sizes.interpreted_action)
         );
     }
-    text
+    text + &others
 }
 
 #[cfg(test)]
@@ -349,25 +304,7 @@ mod tests {
     };
 
     fn table_of(sizes: Sizes) -> Table {
-        Table::from([("rpi-9".to_owned(), Entry::Process(sizes))])
-    }
-
-    fn table_of_bare(flash: u64, ram: u64) -> Table {
-        Table::from([("rpi-9".to_owned(), Entry::Bare(BareSizes { flash, ram }))])
-    }
-
-    #[test]
-    fn a_board_without_a_system_has_two_sizes() {
-        let then = table_of_bare(250_000, 200_000);
-        compare(&then, &table_of_bare(260_000, 195_000)).unwrap();
-        for (now, said) in [
-            (table_of_bare(270_000, 200_000), "flash was 250000, is 270000"),
-            (table_of_bare(250_000, 180_000), "ram was 200000, is 180000"),
-            (table_of(THEN), "a board of another kind"),
-        ] {
-            let error = compare(&then, &now).unwrap_err().to_string();
-            assert!(error.contains(said) && error.matches("rpi-9").count() == 1, "{error}");
-        }
+        Table::from([("rpi-9".to_owned(), OfBoard::Process(sizes))])
     }
 
     #[test]
@@ -424,10 +361,10 @@ mod tests {
 
     #[test]
     fn the_table_is_read_as_it_is_written() {
-        for table in [table_of(THEN), table_of_bare(1, 2)] {
-            let text = format!("{HEAD}\n{}", toml::to_string(&table).unwrap());
-            assert_eq!(toml::from_str::<Table>(&text).unwrap(), table);
-        }
+        let mut table = table_of(THEN);
+        table.insert("bare".to_owned(), OfBoard::Bare(BareSizes::default()));
+        let text = format!("{HEAD}\n{}", toml::to_string(&table).unwrap());
+        assert_eq!(toml::from_str::<Table>(&text).unwrap(), table);
     }
 
     #[test]
