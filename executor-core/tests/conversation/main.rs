@@ -2,6 +2,7 @@
 //! and the routes of the control listener, as a client sees it.
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
+#![expect(clippy::result_large_err, reason = "as in the crate itself")]
 
 mod chunked;
 mod client;

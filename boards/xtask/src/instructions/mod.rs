@@ -104,8 +104,8 @@ const HEAD: &str = "\
 # Instructions of the executor for one request to `add`: `cargo xtask instructions` counts them, with --write it writes this file.
 #
 # init: an /init that loads the module, and the destroy after it; init_beside: the same beside a container of the same content;
-# run: a /run; floor_*: a refused request with the same body. What the kernel does is not in them. On linux-amd64 SHA-256 is
-# computed without the processor's instructions for it, which Valgrind does not know.
+# run: a /run; floor_*: a refused request with the same body. What the kernel does is not in them. On linux-amd64 BLAKE3 is
+# computed with AVX2, the widest instructions that Valgrind knows.
 #
 # Boards without an operating system: all that the processor executes, drivers and TCP/IP, too, but for the timer's ticks and
 # acknowledgements that come alone; ready: from reset until it waits for clients, with `add` baked in; first_run: until it has
