@@ -99,6 +99,8 @@ fn check_status(board: &Board, running: &Running, containers: u64) -> Result<()>
             && status["baked"] == json!(["sum", "broken", "echo"])
             && number("/containers") == Some(containers)
             && number("/modules") == Some(2)
+            // Native code that can stay in flash takes nothing of the memory for native code.
+            && number("/memory/code_bytes").map(|bytes| bytes == 0) == Some(board.aot.xip)
             && ["/uptime_ms", "/memory/engine_bytes", "/memory/bodies_bytes"]
                 .iter()
                 .all(|pointer| number(pointer) > Some(0)),

@@ -1,7 +1,8 @@
 //! What a board tells of itself: `GET /`, on both ports.
 //!
-//! `{"board":…,"uptime_ms":…,"containers":…,"modules":…,"baked":[…],"memory":{"engine_bytes":…,"bodies_bytes":…}}`: the
-//! names of the actions in flash are the ids of their containers; `memory` is what is taken of WAMR's regions, and of Rust's.
+//! `{"board":…,"uptime_ms":…,"containers":…,"modules":…,"baked":[…],"memory":{"engine_bytes":…,"code_bytes":…,
+//! "bodies_bytes":…}}`: the names of the actions in flash are the ids of their containers; `memory` is what is taken of WAMR's
+//! regions, of which native code is a part, and of Rust's.
 
 use core::fmt::Write as _;
 
@@ -54,12 +55,13 @@ fn describe(executor: &BareExecutor, configuration: &Configuration) -> heapless:
     let _ = write!(
         text,
         "{{\"board\":\"{}\",\"uptime_ms\":{},\"containers\":{},\"modules\":{},\"baked\":[{names}],\
-         \"memory\":{{\"engine_bytes\":{},\"bodies_bytes\":{}}}}}",
+         \"memory\":{{\"engine_bytes\":{},\"code_bytes\":{},\"bodies_bytes\":{}}}}}",
         configuration.name,
         board::uptime_ms(),
         executor.container_count(),
         executor.runtime().modules_loaded(),
         executor.runtime().memory_taken(),
+        wamr_sys::bare::code_taken(),
         allocator::taken_bytes(),
     );
     text

@@ -36,4 +36,12 @@ pub struct Machine {
 unsafe extern "C" {
     /// Take the machine. Call it once, before `wamr_sys_init`.
     pub fn wamr_sys_bare_start(machine: *const Machine);
+    fn wamr_sys_code_taken() -> usize;
+}
+
+/// How much of the region of AOT code is taken, in bytes.
+#[must_use]
+pub fn code_taken() -> usize {
+    // SAFETY: pages.c: reads its table. One thread calls WAMR: this one.
+    unsafe { wamr_sys_code_taken() }
 }

@@ -133,6 +133,17 @@ os_mprotect(void *address, size_t size, int prot)
     return 0;
 }
 
+size_t
+wamr_sys_code_taken(void)
+{
+    struct area area = area_of(true);
+    size_t count = 0, i;
+
+    for (i = 0; i < area.count; i++)
+        count += area.pages[i] != FREE;
+    return count * PAGE_BYTES;
+}
+
 void *
 wamr_sys_os_map_code(void *hint, size_t size, int prot, int flags, os_file_handle file)
 {
