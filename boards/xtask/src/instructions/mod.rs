@@ -40,9 +40,9 @@ const BOOTS: usize = 3;
 
 /// Compilers differ a little from version to version. One and the same program was seen to differ by less than 0.5 %.
 const TOLERANCE_PERCENT: f64 = 3.0;
-/// TCP segments and acknowledgements come at other moments in each run: of a whole board, 4 % were seen,
-/// and one waking more or less.
-const BOARD_TOLERANCE_PERCENT: f64 = 8.0;
+/// TCP segments and acknowledgements come at other moments in each run: of a whole board, 4 % were seen on one machine, and one
+/// waking more or less.
+const BOARD_TOLERANCE_PERCENT: f64 = 12.0;
 const BOARD_TOLERANCE: u64 = 10_000;
 
 /// Instructions of the executor for one request to `add`.
