@@ -166,9 +166,9 @@ mod tests {
 
     #[test]
     fn one_byte_is_found_wherever_it_is() {
-        let mut bytes = [0; 200];
+        let mut bytes = [0; 700];
         for start in 0..16 {
-            for end in [start, start + 7, start + 100, 200] {
+            for end in [start, start + 7, start + 100, 700] {
                 assert!(is_zero(&bytes[start..end]));
                 for place in start..end {
                     bytes[place] = 0x80;
